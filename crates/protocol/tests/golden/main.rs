@@ -1,0 +1,5 @@
+//! Bytes against bytes: vectors that were worked out by hand, and captures from Apache's own classes.
+
+mod java;
+mod values;
+mod vectors;
