@@ -1,0 +1,262 @@
+//! A topic's route becomes the queues that a producer may write to.
+//!
+//! The rules are those of Apache's `MQClientInstance.topicRouteData2TopicPublishInfo`: brokers in the order of their
+//! names, only writable queues, only brokers with a master. For a topic that does not exist yet, the route of the
+//! default topic stands in, with at most as many queues per broker as the new topic will get.
+
+use alloc::{string::String, sync::Arc, vec::Vec};
+use core::fmt;
+
+use maxq_protocol::{
+    Topic,
+    body::{BrokerData, TopicRouteData, perm},
+};
+
+/// The broker id of a master.
+const MASTER: i64 = 0;
+
+/// Where a producer may write a topic. Never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishInfo {
+    topic: Topic,
+    brokers: Vec<Broker>,
+    queues: Vec<PublishQueue>,
+    origin: Origin,
+}
+
+/// A broker with a master.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broker {
+    /// The broker's name.
+    pub name: Arc<str>,
+    /// `host:port` of its master.
+    pub address: Arc<str>,
+}
+
+/// A writable queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PublishQueue {
+    /// The index of its broker in [`PublishInfo::brokers`].
+    pub broker: usize,
+    /// The queue id.
+    pub queue_id: i32,
+}
+
+/// Whose route this is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// The topic's own.
+    Topic,
+    /// The default topic's: the topic does not exist yet and brokers will create it at the first message.
+    DefaultTopic {
+        /// How many queues per broker at most.
+        max_queues: i32,
+    },
+}
+
+/// Why a route gives no queue to write to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NoQueues {
+    /// The route lists no queues.
+    Empty,
+    /// No queue has the write permission.
+    NotWritable {
+        /// The permission bits of the first queue.
+        perm: i32,
+    },
+    /// Queues are writable, but no broker that holds them has a master.
+    NoMaster,
+    /// The topic is mapped to logical queues (a static topic), which is not supported.
+    StaticTopic,
+}
+
+impl PublishInfo {
+    /// What `route` offers to a producer of `topic`.
+    ///
+    /// # Errors
+    /// Nothing can be written, and why.
+    pub fn new(topic: Topic, route: &TopicRouteData, origin: Origin) -> Result<Self, NoQueues> {
+        if route.topic_queue_mapping_by_broker.as_ref().is_some_and(|mapping| !mapping.is_empty()) {
+            return Err(NoQueues::StaticTopic);
+        }
+        let mut info = Self { topic, brokers: Vec::new(), queues: Vec::new(), origin };
+        match route.order_topic_conf.as_deref().filter(|conf| !conf.is_empty()) {
+            Some(conf) => info.add_ordered(conf, route),
+            None => info.add_writable(route),
+        }
+        if info.queues.is_empty() { Err(why_empty(route)) } else { Ok(info) }
+    }
+
+    /// The topic.
+    pub const fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
+    /// The brokers in the order of their names (or of the order configuration).
+    pub fn brokers(&self) -> &[Broker] {
+        &self.brokers
+    }
+
+    /// The writable queues.
+    pub fn queues(&self) -> &[PublishQueue] {
+        &self.queues
+    }
+
+    /// Whose route this is.
+    pub const fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// The queue of this broker with this id, whether or not the route lists the id: the broker judges that.
+    pub fn queue_of(&self, broker_name: &str, queue_id: i32) -> Option<PublishQueue> {
+        let broker = self.brokers.iter().position(|broker| &*broker.name == broker_name)?;
+        Some(PublishQueue { broker, queue_id })
+    }
+
+    fn add_writable(&mut self, route: &TopicRouteData) {
+        let mut entries: Vec<_> =
+            route.queue_datas.iter().filter(|entry| perm::is_writable(entry.perm)).collect();
+        entries.sort_by(|a, b| a.broker_name.cmp(&b.broker_name));
+        for entry in entries {
+            let queues = match self.origin {
+                Origin::Topic => entry.write_queue_nums,
+                Origin::DefaultTopic { max_queues } => entry.read_queue_nums.min(max_queues),
+            };
+            self.add_queues(&entry.broker_name, queues, route);
+        }
+    }
+
+    /// `b0:2;b1:1`: as many queues of each broker, in this order. A malformed item is passed over.
+    fn add_ordered(&mut self, conf: &str, route: &TopicRouteData) {
+        for item in conf.split(';') {
+            let Some((name, queues)) = item.split_once(':') else { continue };
+            let Ok(queues) = queues.trim().parse() else { continue };
+            self.add_queues(name.trim(), queues, route);
+        }
+    }
+
+    fn add_queues(&mut self, name: &str, queues: i32, route: &TopicRouteData) {
+        let Some(address) = master_of(name, &route.broker_datas) else { return };
+        let broker = match self.brokers.iter().position(|broker| &*broker.name == name) {
+            Some(known) => known,
+            None => {
+                self.brokers.push(Broker { name: name.into(), address: address.as_str().into() });
+                self.brokers.len() - 1
+            }
+        };
+        let queues = queues.clamp(0, MAX_QUEUES);
+        self.queues.extend((0..queues).map(|queue_id| PublishQueue { broker, queue_id }));
+    }
+}
+
+/// A route is data from the network: no broker has more queues than this, and none may decide our memory.
+const MAX_QUEUES: i32 = 65_536;
+
+fn master_of<'a>(name: &str, brokers: &'a [BrokerData]) -> Option<&'a String> {
+    brokers.iter().find(|broker| broker.broker_name == name)?.broker_addrs.get(&MASTER)
+}
+
+fn why_empty(route: &TopicRouteData) -> NoQueues {
+    let Some(first) = route.queue_datas.first() else { return NoQueues::Empty };
+    let mut writable = route.queue_datas.iter().filter(|entry| perm::is_writable(entry.perm)).peekable();
+    if writable.peek().is_none() {
+        return NoQueues::NotWritable { perm: first.perm };
+    }
+    if writable.any(|entry| master_of(&entry.broker_name, &route.broker_datas).is_some()) {
+        NoQueues::Empty
+    } else {
+        NoQueues::NoMaster
+    }
+}
+
+impl fmt::Display for NoQueues {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Empty => f.write_str("the route lists no queues"),
+            Self::NotWritable { perm } => write!(f, "no queue is writable (perm {perm})"),
+            Self::NoMaster => f.write_str("no broker of the topic has a master"),
+            Self::StaticTopic => {
+                f.write_str("the topic is mapped to logical queues (static topic), which is not supported")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use alloc::{borrow::ToOwned, collections::BTreeMap, string::ToString, vec};
+
+    use super::*;
+    use maxq_protocol::body::QueueData;
+
+    pub(crate) fn info_of(brokers: &[(&str, i32)]) -> PublishInfo {
+        let entries: Vec<_> = brokers.iter().map(|(name, queues)| (*name, *queues, 6)).collect();
+        PublishInfo::new(Topic::new("T").unwrap(), &route(&entries), Origin::Topic).unwrap()
+    }
+
+    fn route(entries: &[(&str, i32, i32)]) -> TopicRouteData {
+        let mut route = TopicRouteData::default();
+        for (n, (name, queues, perm)) in entries.iter().enumerate() {
+            let mut broker = BrokerData::default();
+            broker.broker_name = (*name).to_owned();
+            broker.broker_addrs = BTreeMap::from([(0, alloc::format!("10.0.0.{n}:10911"))]);
+            route.broker_datas.push(broker);
+            let mut queue = QueueData::default();
+            queue.broker_name = (*name).to_owned();
+            queue.read_queue_nums = *queues;
+            queue.write_queue_nums = *queues;
+            queue.perm = *perm;
+            route.queue_datas.push(queue);
+        }
+        route
+    }
+
+    fn publish(route: &TopicRouteData, origin: Origin) -> Result<PublishInfo, NoQueues> {
+        PublishInfo::new(Topic::new("T").unwrap(), route, origin)
+    }
+
+    #[test]
+    fn brokers_stand_in_the_order_of_their_names() {
+        let info = publish(&route(&[("b", 1, 6), ("a", 2, 6)]), Origin::Topic).unwrap();
+        let names: Vec<_> = info.brokers().iter().map(|broker| broker.name.to_string()).collect();
+        assert_eq!(names, ["a", "b"]);
+        let ids: Vec<_> = info.queues().iter().map(|queue| (queue.broker, queue.queue_id)).collect();
+        assert_eq!(ids, [(0, 0), (0, 1), (1, 0)]);
+    }
+
+    #[test]
+    fn queues_without_write_permission_or_master_are_left_out() {
+        let mut data = route(&[("a", 2, 4), ("b", 2, 6), ("c", 2, 6)]);
+        data.broker_datas[2].broker_addrs = BTreeMap::from([(1, "10.0.0.9:10911".to_owned())]);
+        let info = publish(&data, Origin::Topic).unwrap();
+        assert_eq!(info.brokers().len(), 1);
+        assert_eq!(&*info.brokers()[0].name, "b");
+    }
+
+    #[test]
+    fn an_empty_route_says_why() {
+        assert_eq!(publish(&route(&[]), Origin::Topic), Err(NoQueues::Empty));
+        assert_eq!(publish(&route(&[("a", 4, 4)]), Origin::Topic), Err(NoQueues::NotWritable { perm: 4 }));
+        let mut data = route(&[("a", 4, 6)]);
+        data.broker_datas.clear();
+        assert_eq!(publish(&data, Origin::Topic), Err(NoQueues::NoMaster));
+    }
+
+    #[test]
+    fn the_default_topic_gives_at_most_what_the_new_topic_will_get() {
+        let info = publish(&route(&[("a", 8, 7)]), Origin::DefaultTopic { max_queues: 4 }).unwrap();
+        assert_eq!(info.queues().len(), 4);
+        let info = publish(&route(&[("a", 2, 7)]), Origin::DefaultTopic { max_queues: 4 }).unwrap();
+        assert_eq!(info.queues().len(), 2);
+    }
+
+    #[test]
+    fn an_order_configuration_decides_the_queues() {
+        let mut data = route(&[("b0", 8, 6), ("b1", 8, 6)]);
+        data.order_topic_conf = Some("b0:2;b1:1;;nonsense;b9:3".to_owned());
+        let info = publish(&data, Origin::Topic).unwrap();
+        let ids: Vec<_> = info.queues().iter().map(|queue| (queue.broker, queue.queue_id)).collect();
+        assert_eq!(ids, vec![(0, 0), (0, 1), (1, 0)]);
+    }
+}
