@@ -1,0 +1,244 @@
+//! One broker: its state, and which handler answers which request.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use maxq_protocol::{
+    Group, RemotingCommand, RequestCode as Code, ResponseCode, body::TopicConfig, message::OffsetMessageId,
+};
+use tokio::time::sleep_until;
+
+use crate::{
+    client::ClientRegistry,
+    clock::Clock,
+    handler::{Exchange, admin, heartbeat, offset, pull, query, send, statistics, topic},
+    name_server::NameServer,
+    offset::ConsumerOffsets,
+    refusal::Refusal,
+    requests::{RequestLog, ServerName},
+    serve::{Peer, Reaction, Service},
+    store::{Store, StoreLimit},
+    topic::TopicTable,
+    unique::UniqueIds,
+    version::EmulatedVersion,
+};
+
+/// Who a broker is. It stays the same over kills and restarts.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) version: EmulatedVersion,
+    pub(crate) index: usize,
+    pub(crate) cluster: String,
+    pub(crate) broker: String,
+    /// The address that routes and message ids tell.
+    pub(crate) address: SocketAddr,
+    /// How its offset message ids begin: the address.
+    pub(crate) id_prefix: String,
+}
+
+impl Identity {
+    pub(crate) fn new(version: EmulatedVersion, index: usize, cluster: String, address: SocketAddr) -> Self {
+        const OFFSET_DIGITS: usize = 16;
+        let mut id_prefix = OffsetMessageId { store_host: address, commit_log_offset: 0 }.to_string();
+        id_prefix.truncate(id_prefix.len() - OFFSET_DIGITS);
+        Self { version, index, cluster, broker: format!("broker-{index}"), address, id_prefix }
+    }
+}
+
+/// A broker. The tasks of its connections share it; what changes is behind one lock, held for one request at a time
+/// and never across an await.
+pub(crate) struct Broker {
+    pub(crate) identity: Identity,
+    pub(crate) clock: Clock,
+    name_server: Arc<NameServer>,
+    requests: Arc<RequestLog>,
+    state: Mutex<BrokerState>,
+}
+
+/// What a broker knows.
+pub(crate) struct BrokerState {
+    pub(crate) store: Store,
+    pub(crate) topics: TopicTable,
+    pub(crate) groups: SubscriptionGroups,
+    pub(crate) clients: ClientRegistry,
+    pub(crate) offsets: ConsumerOffsets,
+    pub(crate) random: fastrand::Rng,
+    pub(crate) unique_ids: UniqueIds,
+    /// When the broker started last, on the cluster's clock.
+    pub(crate) started_at: i64,
+}
+
+/// What a broker is started with.
+pub(crate) struct BrokerSettings {
+    pub(crate) auto_create_topics: bool,
+    pub(crate) store_limit: StoreLimit,
+    pub(crate) seed: u64,
+}
+
+impl Broker {
+    pub(crate) fn new(
+        identity: Identity,
+        settings: &BrokerSettings,
+        clock: Clock,
+        name_server: Arc<NameServer>,
+        requests: Arc<RequestLog>,
+    ) -> Self {
+        let mut random = fastrand::Rng::with_seed(settings.seed.wrapping_add(identity.index as u64));
+        let state = BrokerState {
+            store: Store::new(settings.store_limit),
+            topics: TopicTable::new(&identity, settings.auto_create_topics),
+            groups: SubscriptionGroups::new(identity.version),
+            clients: ClientRegistry::default(),
+            offsets: ConsumerOffsets::default(),
+            unique_ids: UniqueIds::new(&mut random),
+            random,
+            started_at: clock.millis(),
+        };
+        Self { identity, clock, name_server, requests, state: Mutex::new(state) }
+    }
+
+    /// The state, for one request.
+    pub(crate) fn state(&self) -> MutexGuard<'_, BrokerState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the name server that the broker serves, and all its topics.
+    pub(crate) fn announce(&self) {
+        let mut state = self.state();
+        state.started_at = self.clock.millis();
+        self.name_server.register(&self.identity, state.topics.all());
+    }
+
+    /// Tells the name server of a new or changed topic. Apache does the same before it answers, so that whoever got
+    /// the answer finds the route.
+    pub(crate) fn announce_topic(&self, topic: &TopicConfig) {
+        self.name_server.register_topic(&self.identity, topic);
+    }
+
+    /// What dies with the process: the connections and what they told. The store, the topics, the groups and their
+    /// offsets are on disk.
+    pub(crate) fn crash(&self) {
+        self.name_server.forget(&self.identity.broker);
+        self.state().clients = ClientRegistry::default();
+    }
+
+    /// Drops clients that have not sent a heartbeat for two minutes, as long as the broker runs
+    /// (`ClientHousekeepingService`).
+    pub(crate) async fn keep_house(self: Arc<Self>) {
+        loop {
+            sleep_until(self.clock.instant() + HOUSEKEEPING_INTERVAL).await;
+            let now = self.clock.elapsed();
+            for closing in self.state().clients.expire(now) {
+                closing.cancel();
+            }
+        }
+    }
+
+    fn route(self: &Arc<Self>, exchange: &Exchange<'_>) -> Reaction {
+        let request = exchange.request;
+        let code = request.request_code();
+        let newer = self.identity.version.knows_newer_requests();
+        let result = match code {
+            // A send does its own refusals: they carry the fields that its answers carry.
+            Code::SEND_MESSAGE | Code::SEND_MESSAGE_V2 | Code::SEND_BATCH_MESSAGE => Ok(send::send(exchange)),
+            Code::PULL_MESSAGE => return pull::pull(self, exchange),
+            Code::LITE_PULL_MESSAGE if newer => return pull::pull(self, exchange),
+            Code::HEART_BEAT => heartbeat::heartbeat(exchange),
+            Code::UNREGISTER_CLIENT => Ok(heartbeat::unregister(exchange)),
+            Code::CHECK_CLIENT_CONFIG => heartbeat::check_client_config(exchange),
+            Code::GET_CONSUMER_LIST_BY_GROUP => heartbeat::consumer_list(exchange),
+            Code::GET_CONSUMER_CONNECTION_LIST => heartbeat::consumer_connections(exchange),
+            Code::GET_PRODUCER_CONNECTION_LIST => heartbeat::producer_connections(exchange),
+            Code::GET_MAX_OFFSET => offset::max_offset(exchange),
+            Code::GET_MIN_OFFSET => offset::min_offset(exchange),
+            Code::SEARCH_OFFSET_BY_TIMESTAMP => offset::search(exchange),
+            Code::GET_EARLIEST_MSG_STORETIME => offset::earliest_store_time(exchange),
+            Code::QUERY_CONSUMER_OFFSET => offset::query(exchange),
+            Code::UPDATE_CONSUMER_OFFSET => offset::update(exchange),
+            Code::UPDATE_AND_CREATE_TOPIC => topic::create(exchange),
+            Code::DELETE_TOPIC_IN_BROKER => topic::delete(exchange),
+            Code::GET_TOPIC_CONFIG if newer => topic::config(exchange),
+            Code::VIEW_MESSAGE_BY_ID => query::view_by_id(exchange),
+            Code::QUERY_MESSAGE => query::by_key(exchange),
+            Code::GET_BROKER_RUNTIME_INFO => Ok(admin::runtime_info(exchange)),
+            Code::GET_TOPIC_STATS_INFO => statistics::topic(exchange),
+            Code::GET_CONSUME_STATS => Ok(statistics::consumption(exchange)),
+            Code::QUERY_TOPIC_CONSUME_BY_WHO => Ok(statistics::groups_of_topic(exchange)),
+            Code(number) => Err(match admin::not_emulated_yet(code, self.identity.version) {
+                Some(what) => Refusal::not_emulated(number, what),
+                None => Refusal::new(
+                    ResponseCode::REQUEST_CODE_NOT_SUPPORTED,
+                    format!(" request type {number} not supported"),
+                ),
+            }),
+        };
+        Reaction::Answer(result.unwrap_or_else(Refusal::into_answer))
+    }
+}
+
+impl Service for Broker {
+    fn handle(self: &Arc<Self>, peer: &Peer, request: RemotingCommand) -> Reaction {
+        let now = self.clock.now();
+        self.requests.note(ServerName::Broker(self.identity.index), &request, now);
+        tracing::debug!(
+            broker = %self.identity.broker,
+            code = request.code,
+            opaque = request.opaque,
+            peer = %peer.address,
+            "request"
+        );
+        let version = self.identity.version;
+        match self.route(&Exchange { broker: self, peer, request: &request }) {
+            Reaction::Answer(answer) => Reaction::Answer(version.seal(answer, &request)),
+            Reaction::Later(answer) => {
+                // The held answer needs the request's envelope, not its body.
+                let request = RemotingCommand { body: Default::default(), ..request };
+                Reaction::Later(Box::pin(async move { version.seal(answer.await, &request) }))
+            }
+            Reaction::Silence => Reaction::Silence,
+        }
+    }
+
+    fn closed(&self, peer: &Peer) {
+        self.state().clients.drop_connection(peer.connection);
+    }
+}
+
+/// The consumer groups that a broker knows. They are made when somebody uses them: `autoCreateSubscriptionGroup`.
+pub(crate) struct SubscriptionGroups {
+    names: BTreeSet<String>,
+    version: EmulatedVersion,
+}
+
+impl SubscriptionGroups {
+    fn new(version: EmulatedVersion) -> Self {
+        Self { names: BTreeSet::from(["TOOLS_CONSUMER".to_owned()]), version }
+    }
+
+    /// Whether the group is there now; it is made unless its name is not allowed
+    /// (`SubscriptionGroupManager.findSubscriptionGroupConfig`).
+    pub(crate) fn find_or_make(&mut self, group: &str) -> bool {
+        if self.contains(group) {
+            return true;
+        }
+        let may_be_made = self.version.makes_long_groups() || Group::new(group).is_ok();
+        if may_be_made {
+            self.names.insert(group.to_owned());
+        }
+        may_be_made
+    }
+
+    /// Whether the group is there.
+    pub(crate) fn contains(&self, group: &str) -> bool {
+        self.names.contains(group)
+    }
+}
+
+/// How often of each group a message is delivered before it is a dead letter
+/// (`SubscriptionGroupConfig.retryMaxTimes`).
+pub(crate) const RETRY_MAX_TIMES: i32 = 16;
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(10);

@@ -1,0 +1,56 @@
+//! The time of a cluster: one object, handed to whoever needs it.
+//!
+//! It counts on tokio's clock, so a paused and advanced runtime moves the brokers' time too.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
+
+/// Tells the time to every part of one cluster.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    began: Instant,
+    began_at: SystemTime,
+}
+
+impl Clock {
+    /// A clock that shows the machine's time now and goes on with tokio's clock.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place of the emulator that reads the machine's clock"
+    )]
+    pub fn system() -> Self {
+        Self::starting_at(SystemTime::now())
+    }
+
+    /// A clock that shows `time` now and goes on with tokio's clock: with a paused runtime, a repeatable one.
+    pub fn starting_at(time: SystemTime) -> Self {
+        Self { began: tokio_now(), began_at: time }
+    }
+
+    /// The time of day.
+    pub fn now(&self) -> SystemTime {
+        self.began_at + self.elapsed()
+    }
+
+    /// Milliseconds since 1970, as RocketMQ writes time.
+    pub(crate) fn millis(&self) -> i64 {
+        let since_epoch = self.now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    /// Time since this clock began.
+    pub(crate) fn elapsed(&self) -> Duration {
+        self.instant() - self.began
+    }
+
+    /// A point in time that sleeps understand.
+    pub(crate) fn instant(&self) -> Instant {
+        tokio_now()
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place of the emulator that reads tokio's clock")]
+fn tokio_now() -> Instant {
+    Instant::now()
+}

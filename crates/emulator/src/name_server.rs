@@ -1,0 +1,276 @@
+//! The name server: which broker has which topics, told by the brokers themselves.
+//!
+//! Brokers are in the same process and call [`NameServer::register`] instead of sending REGISTER_BROKER. A killed
+//! broker is forgotten at once, as Apache does it when the broker's connection closes (`RouteInfoManager`).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use maxq_protocol::{
+    ExtFields, RemotingCommand, RequestCode as Code, ResponseCode, Version,
+    body::{
+        BrokerData, ClusterInfo, JsonDialect, KvTable, QueueData, TopicConfig, TopicList, TopicRouteData,
+        to_json,
+    },
+};
+use serde::Serialize;
+
+use crate::{
+    broker::Identity,
+    clock::Clock,
+    refusal::Refusal,
+    requests::{RequestLog, ServerName},
+    serve::{Peer, Reaction, Service},
+    version::EmulatedVersion,
+};
+
+/// The name server of a cluster.
+pub(crate) struct NameServer {
+    version: EmulatedVersion,
+    clock: Clock,
+    requests: Arc<RequestLog>,
+    state: Mutex<Registrations>,
+}
+
+/// What the brokers and the tools have told.
+#[derive(Default)]
+struct Registrations {
+    brokers: BTreeMap<String, Registration>,
+    /// Topic to broker name to queues.
+    topics: BTreeMap<String, BTreeMap<String, QueueData>>,
+    /// Namespace to key to value.
+    kv: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+struct Registration {
+    cluster: String,
+    address: SocketAddr,
+}
+
+impl NameServer {
+    pub(crate) fn new(version: EmulatedVersion, clock: Clock, requests: Arc<RequestLog>) -> Self {
+        Self { version, clock, requests, state: Mutex::default() }
+    }
+
+    /// A broker says that it is there, and which topics it has.
+    pub(crate) fn register<'a>(&self, broker: &Identity, topics: impl Iterator<Item = &'a TopicConfig>) {
+        let mut state = self.state();
+        let registration = Registration { cluster: broker.cluster.clone(), address: broker.address };
+        state.brokers.insert(broker.broker.clone(), registration);
+        for topic in topics {
+            state.put_topic(&broker.broker, topic);
+        }
+    }
+
+    /// A broker has a new or changed topic. One that has been forgotten has nothing to say: it is being killed.
+    pub(crate) fn register_topic(&self, broker: &Identity, topic: &TopicConfig) {
+        let mut state = self.state();
+        if state.brokers.contains_key(&broker.broker) {
+            state.put_topic(&broker.broker, topic);
+        }
+    }
+
+    /// A broker has gone.
+    pub(crate) fn forget(&self, broker: &str) {
+        let mut state = self.state();
+        state.brokers.remove(broker);
+        state.topics.retain(|_, queues| {
+            queues.remove(broker);
+            !queues.is_empty()
+        });
+    }
+
+    fn state(&self) -> MutexGuard<'_, Registrations> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn answer(&self, request: &RemotingCommand) -> Result<RemotingCommand, Refusal> {
+        let ext = &request.ext;
+        match request.request_code() {
+            Code::GET_ROUTEINFO_BY_TOPIC => self.route(request),
+            Code::GET_BROKER_CLUSTER_INFO => Ok(body(self.json(&self.cluster_info(), JsonDialect::Fastjson))),
+            Code::GET_ALL_TOPIC_LIST_FROM_NAMESERVER => Ok(self.topic_list(|_| true)),
+            Code::GET_TOPICS_BY_CLUSTER => {
+                let wanted = ext.get("cluster").unwrap_or_default();
+                Ok(self.topic_list(|cluster| cluster == wanted))
+            }
+            Code::GET_SYSTEM_TOPIC_LIST_FROM_NS => Ok(self.system_topics()),
+            Code::DELETE_TOPIC_IN_NAMESRV => {
+                self.state().topics.remove(ext.get("topic").unwrap_or_default());
+                Ok(success())
+            }
+            Code::PUT_KV_CONFIG => self.put_kv(ext),
+            Code::GET_KV_CONFIG => self.kv(ext),
+            Code::DELETE_KV_CONFIG => Ok(self.delete_kv(ext)),
+            Code::GET_KVLIST_BY_NAMESPACE => self.kv_list(ext),
+            Code(code) => {
+                let remark = format!(" request type {code} not supported");
+                Err(Refusal::new(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, remark))
+            }
+        }
+    }
+
+    /// Integer keys are quoted for clients from 4.9.4 on and for those that ask for it
+    /// (`ClientRequestProcessor.getRouteInfoByTopic`).
+    fn route(&self, request: &RemotingCommand) -> Result<RemotingCommand, Refusal> {
+        let topic = request.ext.get("topic");
+        let route = self.route_data(topic.unwrap_or_default()).ok_or_else(|| {
+            let (topic, faq) = (topic.unwrap_or("null"), self.version.faq());
+            let remark = format!("No topic route info in name server for the topic: {topic}{faq}");
+            Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark)
+        })?;
+        let asks_for_json =
+            request.ext.get("acceptStandardJsonOnly").is_some_and(|asks| asks.eq_ignore_ascii_case("true"));
+        let dialect = if asks_for_json || request.version >= Version::V4_9_4 {
+            JsonDialect::Standard
+        } else {
+            JsonDialect::Fastjson
+        };
+        Ok(body(self.json(&route, dialect)))
+    }
+
+    fn route_data(&self, topic: &str) -> Option<TopicRouteData> {
+        let state = self.state();
+        let queues = state.topics.get(topic)?;
+        Some(TopicRouteData {
+            broker_datas: queues.keys().filter_map(|name| state.broker_data(name)).collect(),
+            queue_datas: queues.values().cloned().collect(),
+            ..TopicRouteData::default()
+        })
+    }
+
+    fn cluster_info(&self) -> ClusterInfo {
+        let state = self.state();
+        let mut clusters: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for (name, registration) in &state.brokers {
+            clusters.entry(registration.cluster.clone()).or_default().insert(name.clone());
+        }
+        let brokers = state.brokers.keys().filter_map(|name| Some((name.clone(), state.broker_data(name)?)));
+        ClusterInfo { broker_addr_table: brokers.collect(), cluster_addr_table: clusters }
+    }
+
+    /// The topics that a broker of a wanted cluster has.
+    fn topic_list(&self, wants: impl Fn(&str) -> bool) -> RemotingCommand {
+        let state = self.state();
+        let is_wanted =
+            |broker: &String| state.brokers.get(broker).is_some_and(|found| wants(&found.cluster));
+        let topics = state.topics.iter().filter(|(_, queues)| queues.keys().any(is_wanted));
+        let list =
+            TopicList { broker_addr: None, topic_list: topics.map(|(topic, _)| topic.clone()).collect() };
+        body(to_json(&list, JsonDialect::Standard))
+    }
+
+    /// The names of clusters and brokers, which are topics too, and the address of one broker.
+    fn system_topics(&self) -> RemotingCommand {
+        let state = self.state();
+        let clusters: BTreeSet<_> = state.brokers.values().map(|found| found.cluster.clone()).collect();
+        let list = TopicList {
+            broker_addr: state.brokers.values().next().map(|found| found.address.to_string()),
+            topic_list: clusters.into_iter().chain(state.brokers.keys().cloned()).collect(),
+        };
+        body(to_json(&list, JsonDialect::Standard))
+    }
+
+    fn put_kv(&self, ext: &ExtFields) -> Result<RemotingCommand, Refusal> {
+        let (Some(namespace), Some(key)) = (ext.get("namespace"), ext.get("key")) else {
+            return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "namespace or key is null"));
+        };
+        let value = ext.get("value").unwrap_or_default().to_owned();
+        self.state().kv.entry(namespace.to_owned()).or_default().insert(key.to_owned(), value);
+        Ok(success())
+    }
+
+    fn kv(&self, ext: &ExtFields) -> Result<RemotingCommand, Refusal> {
+        let (namespace, key) = (ext.get("namespace").unwrap_or("null"), ext.get("key").unwrap_or("null"));
+        let state = self.state();
+        let value = state.kv.get(namespace).and_then(|keys| keys.get(key)).ok_or_else(|| {
+            let remark = format!("No config item, Namespace: {namespace} Key: {key}");
+            Refusal::new(ResponseCode::QUERY_NOT_FOUND, remark)
+        })?;
+        let mut answer = success();
+        answer.ext.set("value", value);
+        Ok(answer)
+    }
+
+    fn delete_kv(&self, ext: &ExtFields) -> RemotingCommand {
+        if let Some(keys) = self.state().kv.get_mut(ext.get("namespace").unwrap_or_default()) {
+            keys.remove(ext.get("key").unwrap_or_default());
+        }
+        success()
+    }
+
+    fn kv_list(&self, ext: &ExtFields) -> Result<RemotingCommand, Refusal> {
+        let namespace = ext.get("namespace").unwrap_or("null");
+        let state = self.state();
+        let keys = state.kv.get(namespace).filter(|keys| !keys.is_empty()).ok_or_else(|| {
+            Refusal::new(ResponseCode::QUERY_NOT_FOUND, format!("No config item, Namespace: {namespace}"))
+        })?;
+        Ok(body(to_json(&KvTable { table: keys.clone() }, JsonDialect::Standard)))
+    }
+
+    /// Servers before 5.0 do not know the key `enableActingMaster`, which is always false here.
+    fn json<T: Serialize>(&self, value: &T, dialect: JsonDialect) -> Vec<u8> {
+        let json = to_json(value, dialect);
+        if self.version.knows_acting_master() {
+            return json;
+        }
+        String::from_utf8_lossy(&json).replace(",\"enableActingMaster\":false", "").into_bytes()
+    }
+}
+
+impl Registrations {
+    fn put_topic(&mut self, broker: &str, topic: &TopicConfig) {
+        let queues = QueueData {
+            broker_name: broker.to_owned(),
+            perm: topic.perm,
+            read_queue_nums: topic.read_queue_nums,
+            topic_sys_flag: topic.topic_sys_flag,
+            write_queue_nums: topic.write_queue_nums,
+        };
+        self.topics.entry(topic.topic_name.clone()).or_default().insert(broker.to_owned(), queues);
+    }
+
+    fn broker_data(&self, name: &str) -> Option<BrokerData> {
+        let found = self.brokers.get(name)?;
+        Some(BrokerData {
+            broker_addrs: BTreeMap::from([(MASTER_ID, found.address.to_string())]),
+            broker_name: name.to_owned(),
+            cluster: found.cluster.clone(),
+            enable_acting_master: false,
+            zone_name: None,
+        })
+    }
+}
+
+impl Service for NameServer {
+    fn handle(self: &Arc<Self>, _: &Peer, request: RemotingCommand) -> Reaction {
+        self.requests.note(ServerName::NameServer, &request, self.clock.now());
+        match self.answer(&request) {
+            Ok(answer) => Reaction::Answer(self.version.seal(answer, &request)),
+            Err(refusal) => {
+                let answer = refusal.into_answer();
+                let is_unknown = answer.response_code() == ResponseCode::REQUEST_CODE_NOT_SUPPORTED;
+                if is_unknown && !self.version.name_server_answers_unknown_codes() {
+                    return Reaction::Silence;
+                }
+                Reaction::Answer(self.version.seal(answer, &request))
+            }
+        }
+    }
+
+    fn closed(&self, _: &Peer) {}
+}
+
+fn success() -> RemotingCommand {
+    RemotingCommand::response(ResponseCode::SUCCESS, 0)
+}
+
+fn body(json: Vec<u8>) -> RemotingCommand {
+    success().with_body(json)
+}
+
+/// The only member of every broker group here is its master.
+const MASTER_ID: i64 = 0;
