@@ -1,0 +1,282 @@
+//! A client: what all producers and readers of one cluster share (Apache's client instance).
+
+use std::{
+    fmt,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use maxq_policy::Time;
+use maxq_protocol::{Group, header::GetRouteInfo, name::AUTO_CREATE_TOPIC};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    ClientConfig, CloseReport, ConfigError, ConnectError, MessageQueue, Producer, ProducerConfig,
+    admin::Admin,
+    clock::Clock,
+    error::RouteError,
+    heartbeat::{Beat, BrokerVersions, Heartbeat, Pulse},
+    name_servers::NameServers,
+    producer::Shared as SharedProducer,
+    reader::{From, Reader},
+    remoting::{
+        Remoting,
+        connect::tcp,
+        pool::{OnOpen, Pool, Setup},
+    },
+    roles::Roles,
+    route::{Fetcher, Keeper, Routes},
+    shutdown,
+    unique_id::UniqueIds,
+};
+
+/// A client of one cluster. Cheap to clone; all clones are one client.
+///
+/// Its tasks live on the runtime on which it was made. Call [`close`](Self::close) to leave in order; dropping the
+/// last handle (producers and readers hold one) leaves in the background, within a second.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use maxq::{Client, ClientConfig, ProducerConfig};
+///
+/// let client = Client::connect(ClientConfig::new("127.0.0.1:9876")).await?;
+/// let producer = client.producer(ProducerConfig::new("orders"))?;
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Client {
+    handle: Arc<Handle>,
+}
+
+/// What the users' handles share; its drop is the drop of the last of them.
+struct Handle {
+    shared: Arc<Shared>,
+}
+
+/// What the tasks share too.
+pub(crate) struct Shared {
+    pub(crate) id: Arc<str>,
+    pub(crate) clock: Clock,
+    pub(crate) remoting: Arc<Remoting>,
+    pub(crate) name_servers: Arc<NameServers>,
+    pub(crate) routes: Routes,
+    pub(crate) roles: Arc<Roles>,
+    pub(crate) pulse: Pulse,
+    pub(crate) versions: Arc<BrokerVersions>,
+    pub(crate) unique_ids: UniqueIds,
+    pub(crate) request_timeout: Duration,
+    pub(crate) tasks: TaskTracker,
+    /// Producers that take leave of the brokers in the background; the client goes after them.
+    pub(crate) farewells: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) runtime: tokio::runtime::Handle,
+    pub(crate) leaving: AtomicBool,
+    producers: Mutex<Vec<Weak<SharedProducer>>>,
+    chance: AtomicU64,
+}
+
+impl Client {
+    /// Makes a client and waits until a name server has answered anything.
+    ///
+    /// # Errors
+    /// The configuration cannot work, no tokio runtime is running, or no name server answered within the request
+    /// timeout (default 3 s). Nothing is left behind.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped early, nothing is left behind.
+    pub async fn connect(config: ClientConfig) -> Result<Self, ConnectError> {
+        let client = Self::lazy(config)?;
+        let shared = client.shared();
+        let probe =
+            GetRouteInfo { topic: AUTO_CREATE_TOPIC.to_owned(), accept_standard_json_only: Some(true) };
+        let answered = shared.name_servers.ask(&probe, shared.deadline()).await;
+        match answered {
+            Ok(_) => Ok(client),
+            Err(tried) => Err(RouteError::NameServers(tried).into()),
+        }
+    }
+
+    /// Makes a client without any I/O; the first use connects.
+    ///
+    /// # Errors
+    /// The configuration cannot work, or no tokio runtime is running.
+    pub fn lazy(config: ClientConfig) -> Result<Self, ConfigError> {
+        let servers = config.checked_name_servers()?;
+        config.check()?;
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
+            ConfigError::new("no tokio runtime is running here: a client needs one for its tasks")
+        })?;
+        let shared = Shared::start(config, servers, runtime);
+        Ok(Self { handle: Arc::new(Handle { shared }) })
+    }
+
+    /// A producer of this client.
+    ///
+    /// # Errors
+    /// The configuration cannot work, or the group is no valid group.
+    pub fn producer(&self, config: ProducerConfig) -> Result<Producer, ConfigError> {
+        Producer::new(self.clone(), config, None)
+    }
+
+    /// A reader of one queue, beginning at `from`. It belongs to no consumer group and commits nothing.
+    pub fn reader(&self, queue: &MessageQueue, from: From) -> Reader {
+        Reader::new(self.clone(), queue.clone(), from)
+    }
+
+    /// Questions about, and changes of, topics and brokers.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone())
+    }
+
+    /// The client id, as brokers know it.
+    pub fn id(&self) -> &str {
+        &self.handle.shared.id
+    }
+
+    /// The version that the broker at this `host:port` announced in its last answer to a heartbeat, as an ordinal of
+    /// Apache's `MQVersion` (407 is 4.9.7, 513 is 5.5.0); `None` before the first.
+    pub fn broker_version(&self, address: &str) -> Option<i32> {
+        self.handle.shared.versions.get(address).map(|version| version.0)
+    }
+
+    /// Leaves in order: refuses new sends, waits for those under way, unregisters at the brokers, and joins all tasks,
+    /// for at most `within`. All producers of this client are closed too.
+    ///
+    /// # Cancel safety
+    /// Safe: closing goes on in the background; call it again to wait on.
+    pub async fn close(&self, within: Duration) -> CloseReport {
+        shutdown::close_client(&self.handle.shared, within).await
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        shutdown::leave_in_background(&self.shared);
+    }
+}
+
+impl Shared {
+    fn start(config: ClientConfig, servers: Vec<Arc<str>>, runtime: tokio::runtime::Handle) -> Arc<Self> {
+        let clock = Clock::start();
+        let mut chance = chance(config.seed);
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (pulse, beats) = Pulse::new();
+        let on_open: OnOpen = {
+            let pulse = pulse.clone();
+            Arc::new(move |address| pulse.ask(Beat::One(address.clone())))
+        };
+        let pool = Arc::new(Pool::new(Setup {
+            connector: config.connector.unwrap_or_else(tcp),
+            connect_timeout: config.connect_timeout,
+            clock,
+            tasks: tasks.clone(),
+            runtime: runtime.clone(),
+            stop: stop.clone(),
+            on_open,
+        }));
+        let remoting = Arc::new(Remoting::new(
+            pool,
+            config.header_encoding,
+            config.mapped,
+            chance.i32(0..=i32::MAX / 2),
+        ));
+        let start = chance.usize(..);
+        let name_servers = Arc::new(NameServers::new(servers, start, remoting.clone(), clock));
+        let fetcher = Fetcher { name_servers: name_servers.clone(), clock, timeout: config.request_timeout };
+        let on_brokers = {
+            let pulse = pulse.clone();
+            move || pulse.ask(Beat::All)
+        };
+        let (keeper, routes) = Keeper::new(fetcher, config.route_interval, chance.u64(..), on_brokers);
+        let id: Arc<str> = match config.instance_name {
+            Some(name) => format!("maxq@{name}").into(),
+            None => format!("maxq@{}#{:016x}", std::process::id(), chance.u64(..)).into(),
+        };
+        let (roles, versions) = (Arc::<Roles>::default(), Arc::<BrokerVersions>::default());
+        let heartbeat = Heartbeat {
+            client_id: id.clone(),
+            beats,
+            remoting: remoting.clone(),
+            routes: routes.clone(),
+            roles: roles.clone(),
+            versions: versions.clone(),
+            clock,
+            interval: config.heartbeat_interval,
+            timeout: config.request_timeout,
+        };
+        tasks.spawn_on(keeper.run(stop.clone()), &runtime);
+        tasks.spawn_on(heartbeat.run(stop.clone()), &runtime);
+        let mut process = [0; 10];
+        chance.fill(&mut process);
+        tracing::info!(client = %id, "client started");
+        Arc::new(Self {
+            id,
+            clock,
+            remoting,
+            name_servers,
+            routes,
+            roles,
+            pulse,
+            versions,
+            unique_ids: UniqueIds::new(process),
+            request_timeout: config.request_timeout,
+            tasks,
+            farewells: TaskTracker::new(),
+            stop,
+            runtime,
+            leaving: AtomicBool::new(false),
+            producers: Mutex::default(),
+            chance: AtomicU64::new(chance.u64(..)),
+        })
+    }
+
+    /// The deadline of a request that begins now.
+    pub(crate) fn deadline(&self) -> Time {
+        self.clock.now() + self.request_timeout
+    }
+
+    /// A seed for one plan: the next of a Weyl sequence, so that concurrent sends need no lock.
+    pub(crate) fn next_seed(&self) -> u64 {
+        self.chance.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed)
+    }
+
+    pub(crate) fn register(&self, group: &Group, producer: &Arc<SharedProducer>) {
+        self.roles.add_producer(group);
+        let mut producers = self.producers.lock().unwrap_or_else(PoisonError::into_inner);
+        producers.retain(|known| known.strong_count() > 0);
+        producers.push(Arc::downgrade(producer));
+        drop(producers);
+        self.pulse.ask(Beat::All);
+    }
+
+    pub(crate) fn producers(&self) -> Vec<Arc<SharedProducer>> {
+        self.producers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+            .filter_map(Weak::upgrade)
+            .collect()
+    }
+}
+
+/// All chance of a client comes from here.
+#[expect(clippy::disallowed_methods, reason = "this is where the seed comes from")]
+fn chance(seed: Option<u64>) -> fastrand::Rng {
+    match seed {
+        Some(seed) => fastrand::Rng::with_seed(seed),
+        None => fastrand::Rng::new(),
+    }
+}

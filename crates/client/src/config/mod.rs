@@ -1,0 +1,423 @@
+//! What can be set, with its default, its unit and its price.
+
+mod url;
+
+use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+
+use maxq_policy::RetryPolicy;
+use maxq_protocol::{HeaderEncoding, message::Properties};
+
+use crate::{ConfigError, remoting::connect::Connect};
+
+/// How a client finds and talks to its cluster.
+///
+/// ```
+/// use maxq::ClientConfig;
+///
+/// let config = ClientConfig::new("ns-1:9876,ns-2:9876").instance_name("orders-7");
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct ClientConfig {
+    pub(crate) name_servers: String,
+    pub(crate) instance_name: Option<String>,
+    pub(crate) header_encoding: HeaderEncoding,
+    pub(crate) mapped: BTreeMap<String, Arc<str>>,
+    pub(crate) connector: Option<Arc<dyn Connect>>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) route_interval: Duration,
+    pub(crate) heartbeat_interval: Duration,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) request_timeout: Duration,
+    /// From a connection string, for [`Producer::connect`](crate::Producer::connect).
+    pub(crate) group: Option<String>,
+}
+
+impl ClientConfig {
+    /// A client of these name servers: `host:port`, several separated by commas or semicolons.
+    pub fn new(name_servers: impl Into<String>) -> Self {
+        Self { name_servers: name_servers.into(), ..Self::unset() }
+    }
+
+    /// A client from a connection string: `rocketmq://host:9876,[::1]:9876/?group=orders&instance=a`.
+    ///
+    /// Keys: `group` (producer group), `instance` (instance name), `encoding` (`json` or `binary`), `connect_timeout`,
+    /// `request_timeout`, `route_interval`, `heartbeat_interval` (`500ms`, `3s`, `2m`). Values are percent-encoded.
+    ///
+    /// # Errors
+    /// The string does not parse, has an unknown key, or asks for TLS or credentials, which this version does not
+    /// support yet.
+    pub fn from_url(url: &str) -> Result<Self, ConfigError> {
+        url::parse(url)
+    }
+
+    /// A client from the environment: `MAXQ_URL` (a connection string), else `NAMESRV_ADDR` (name servers, as Apache's
+    /// tools read it).
+    ///
+    /// # Errors
+    /// Neither is set, or the connection string does not parse.
+    pub fn from_env() -> Result<Self, ConfigError> {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+        if let Some(url) = set("MAXQ_URL") {
+            return Self::from_url(&url);
+        }
+        match set("NAMESRV_ADDR") {
+            Some(name_servers) => Ok(Self::new(name_servers)),
+            None => Err(ConfigError::new(
+                "no name server is configured: set MAXQ_URL=rocketmq://host:9876 or NAMESRV_ADDR=host:9876",
+            )),
+        }
+    }
+
+    /// The producer group that the connection string names.
+    pub fn group(&self) -> Option<&str> {
+        self.group.as_deref()
+    }
+
+    /// Names this client: its client id becomes `maxq@NAME`. Default: `maxq@PID#` and 16 random hex digits.
+    ///
+    /// Two clients with one name are one client to a broker, so the name must be unique in the cluster.
+    #[must_use]
+    pub fn instance_name(mut self, name: impl Into<String>) -> Self {
+        self.instance_name = Some(name.into());
+        self
+    }
+
+    /// How request headers are encoded. Default [`HeaderEncoding::Json`], which every server reads; binary costs less
+    /// on both sides.
+    #[must_use]
+    pub const fn header_encoding(mut self, encoding: HeaderEncoding) -> Self {
+        self.header_encoding = encoding;
+        self
+    }
+
+    /// Connects to `to` where a route says `from` (both `host:port`): for brokers that advertise an address which
+    /// cannot be reached from here, such as a container's.
+    #[must_use]
+    pub fn map_address(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+        self.mapped.insert(from.into(), to.into().into());
+        self
+    }
+
+    /// Opens streams with `connector` instead of plain TCP.
+    #[must_use]
+    pub fn connector(mut self, connector: impl Connect) -> Self {
+        self.connector = Some(Arc::new(connector));
+        self
+    }
+
+    /// The seed of all chance (queue rotation, jitter, ids). Default: random. For tests that must repeat.
+    #[must_use]
+    pub const fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// How often the routes of all used topics are fetched anew. Default 30 s (Apache's `pollNameServerInterval`).
+    #[must_use]
+    pub const fn route_interval(mut self, every: Duration) -> Self {
+        self.route_interval = every;
+        self
+    }
+
+    /// How often brokers get a heartbeat. Default 30 s (Apache's `heartbeatBrokerInterval`); brokers forget a client
+    /// after 120 s, and both sides close a connection that is silent for so long.
+    #[must_use]
+    pub const fn heartbeat_interval(mut self, every: Duration) -> Self {
+        self.heartbeat_interval = every;
+        self
+    }
+
+    /// How long opening a connection may take. Default 3 s.
+    #[must_use]
+    pub const fn connect_timeout(mut self, most: Duration) -> Self {
+        self.connect_timeout = most;
+        self
+    }
+
+    /// How long a request that is no send may take: routes, heartbeats, administration. Default 3 s (Apache's
+    /// `mqClientApiTimeout`).
+    #[must_use]
+    pub const fn request_timeout(mut self, most: Duration) -> Self {
+        self.request_timeout = most;
+        self
+    }
+
+    fn unset() -> Self {
+        Self {
+            name_servers: String::new(),
+            instance_name: None,
+            header_encoding: HeaderEncoding::Json,
+            mapped: BTreeMap::new(),
+            connector: None,
+            seed: None,
+            route_interval: Duration::from_secs(30),
+            heartbeat_interval: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(3),
+            request_timeout: Duration::from_secs(3),
+            group: None,
+        }
+    }
+
+    /// The name servers, each checked.
+    pub(crate) fn checked_name_servers(&self) -> Result<Vec<Arc<str>>, ConfigError> {
+        let mut servers = Vec::new();
+        for server in self.name_servers.split([',', ';']).map(str::trim).filter(|server| !server.is_empty()) {
+            check_address(server, 9876)?;
+            servers.push(server.into());
+        }
+        if servers.is_empty() {
+            return Err(ConfigError::new(
+                "no name server is configured: give at least one host:port, such as 127.0.0.1:9876",
+            ));
+        }
+        Ok(servers)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        for (from, to) in &self.mapped {
+            check_address(from, 10911)?;
+            check_address(to, 10911)?;
+        }
+        let intervals = [
+            ("route_interval", self.route_interval),
+            ("heartbeat_interval", self.heartbeat_interval),
+            ("connect_timeout", self.connect_timeout),
+            ("request_timeout", self.request_timeout),
+        ];
+        for (name, value) in intervals {
+            if value < Duration::from_millis(1) {
+                return Err(ConfigError::new(format!("{name} must be at least 1 ms")));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ClientConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientConfig")
+            .field("name_servers", &self.name_servers)
+            .field("instance_name", &self.instance_name)
+            .field("header_encoding", &self.header_encoding)
+            .field("mapped", &self.mapped)
+            .field("connector", &self.connector.as_ref().map(|_| "custom"))
+            .field("route_interval", &self.route_interval)
+            .field("heartbeat_interval", &self.heartbeat_interval)
+            .field("connect_timeout", &self.connect_timeout)
+            .field("request_timeout", &self.request_timeout)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `host:port`, an IPv6 host in brackets.
+fn check_address(address: &str, usual_port: u16) -> Result<(), ConfigError> {
+    let complain = |why: &str| Err(ConfigError::new(format!("{address:?} is no host:port: {why}")));
+    if address.contains("://") {
+        return complain(
+            "leave the scheme out, or use a connection string (rocketmq://..) where one is expected",
+        );
+    }
+    let Some((host, port)) = address.rsplit_once(':') else {
+        return complain(&format!("the port is missing (usually :{usual_port})"));
+    };
+    if host.is_empty() {
+        return complain("the host is missing");
+    }
+    if host.contains(':') && !(host.starts_with('[') && host.ends_with(']')) {
+        return complain("an IPv6 host stands in brackets, as in [::1]:9876");
+    }
+    if host.chars().any(|c| c.is_whitespace() || c.is_control() || c == '/' || c == '@') {
+        return complain("the host has a character that no host has");
+    }
+    match port.parse::<u16>() {
+        Ok(1..) => Ok(()),
+        _ => complain("the port must be a number from 1 to 65535"),
+    }
+}
+
+/// How a producer sends.
+///
+/// ```
+/// use std::time::Duration;
+/// use maxq::ProducerConfig;
+///
+/// let config = ProducerConfig::new("orders").timeout(Duration::from_secs(1));
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ProducerConfig {
+    pub(crate) group: String,
+    pub(crate) timeout: Duration,
+    pub(crate) retry: RetryPolicy,
+    pub(crate) max_messages: usize,
+    pub(crate) max_bytes: usize,
+    pub(crate) compression: CompressionChoice,
+    pub(crate) auto_create: bool,
+    pub(crate) max_message_size: usize,
+}
+
+/// Which bodies are compressed, and how.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CompressionChoice {
+    /// None.
+    Off,
+    /// zlib at this level (0 to 9) from this many bytes on, kept only when it is smaller.
+    Zlib {
+        /// Smallest body that is compressed, in bytes.
+        from: usize,
+        /// 0 (none) to 9 (smallest).
+        level: u32,
+    },
+    /// LZ4 from this many bytes on, kept only when it is smaller. Consumers before 5.0 cannot read it.
+    Lz4 {
+        /// Smallest body that is compressed, in bytes.
+        from: usize,
+    },
+    /// Zstandard at this level from this many bytes on, kept only when it is smaller. Consumers before 5.0 cannot read
+    /// it.
+    Zstd {
+        /// Smallest body that is compressed, in bytes.
+        from: usize,
+        /// 1 (fast) to 19 (small).
+        level: u32,
+    },
+}
+
+impl Default for CompressionChoice {
+    /// zlib at level 5 from 4,096 bytes on, as Apache's client; nothing where this build has no zlib.
+    fn default() -> Self {
+        if cfg!(feature = "zlib") { Self::Zlib { from: 4_096, level: 5 } } else { Self::Off }
+    }
+}
+
+impl ProducerConfig {
+    /// A producer of `group`, the name under which brokers know it.
+    pub fn new(group: impl Into<String>) -> Self {
+        Self {
+            group: group.into(),
+            timeout: Duration::from_secs(3),
+            retry: RetryPolicy::default(),
+            max_messages: 4_096,
+            max_bytes: 64 << 20,
+            compression: CompressionChoice::default(),
+            auto_create: true,
+            max_message_size: 4 << 20,
+        }
+    }
+
+    /// How long a send may take in all: waiting for room, route, connection and every attempt. Default 3 s.
+    #[must_use]
+    pub const fn timeout(mut self, total: Duration) -> Self {
+        self.timeout = total;
+        self
+    }
+
+    /// When a send tries again. Default three attempts, each at another broker where there is one.
+    #[must_use]
+    pub const fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = policy;
+        self
+    }
+
+    /// How many messages and bytes of body may be under way at once; more wait. Default 4,096 messages and 64 MiB,
+    /// which is about the memory that this producer can come to use.
+    #[must_use]
+    pub const fn limits(mut self, messages: usize, bytes: usize) -> Self {
+        self.max_messages = messages;
+        self.max_bytes = bytes;
+        self
+    }
+
+    /// Which bodies are compressed. Default zlib at level 5 from 4,096 bytes on.
+    #[must_use]
+    pub const fn compression(mut self, choice: CompressionChoice) -> Self {
+        self.compression = choice;
+        self
+    }
+
+    /// Whether brokers may create a missing topic at the first message (they must allow it too). Default yes.
+    #[must_use]
+    pub const fn auto_create(mut self, allow: bool) -> Self {
+        self.auto_create = allow;
+        self
+    }
+
+    /// The largest body in bytes, before compression. Default 4 MiB, as the brokers' own limit.
+    #[must_use]
+    pub const fn max_message_size(mut self, bytes: usize) -> Self {
+        self.max_message_size = bytes;
+        self
+    }
+
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        if self.max_messages == 0 || self.max_bytes == 0 {
+            return Err(ConfigError::new(
+                "limits of 0 let nothing pass: allow at least 1 message and 1 byte",
+            ));
+        }
+        if self.timeout.is_zero() {
+            return Err(ConfigError::new("a timeout of 0 lets nothing pass"));
+        }
+        // A frame is at most 16,777,212 bytes, and header and properties need a part of it.
+        if self.max_message_size > (16 << 20) - (64 << 10) {
+            return Err(ConfigError::new(
+                "max_message_size is above what one frame carries (16 MiB less 64 KiB)",
+            ));
+        }
+        let missing = match self.compression {
+            CompressionChoice::Zlib { .. } if !cfg!(feature = "zlib") => "zlib",
+            CompressionChoice::Lz4 { .. } if !cfg!(feature = "lz4") => "lz4",
+            CompressionChoice::Zstd { .. } if !cfg!(feature = "zstd") => "zstd",
+            CompressionChoice::Zlib { level: 10.., .. } => {
+                return Err(ConfigError::new("a zlib level is 0 to 9"));
+            }
+            CompressionChoice::Zstd { level: 20.. | 0, .. } => {
+                return Err(ConfigError::new("a zstd level is 1 to 19"));
+            }
+            _ => return Ok(()),
+        };
+        Err(ConfigError::new(format!(
+            "{missing} compression needs the feature \"{missing}\" of the maxq crate"
+        )))
+    }
+}
+
+/// The longest encoded properties that brokers store.
+pub(crate) const MAX_PROPERTIES: usize = Properties::MAX_ENCODED_LENGTH;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_cannot_be_dialled_are_refused_with_the_reason() {
+        let cases = [
+            ("localhost", "port is missing"),
+            (":9876", "host is missing"),
+            ("::1:9876", "brackets"),
+            ("a:0", "1 to 65535"),
+            ("a:70000", "1 to 65535"),
+            ("http://a:9876", "scheme"),
+            ("a b:9876", "character"),
+            ("", "no name server"),
+            (" , ;", "no name server"),
+        ];
+        for (servers, why) in cases {
+            let error = ClientConfig::new(servers).checked_name_servers().unwrap_err();
+            assert!(error.to_string().contains(why), "{servers:?}: {error}");
+        }
+        let servers = ClientConfig::new("a:9876; b:9877 ,[::1]:9876").checked_name_servers().unwrap();
+        assert_eq!(servers.len(), 3);
+    }
+
+    #[test]
+    fn contradictions_are_refused() {
+        assert!(ProducerConfig::new("g").check().is_ok());
+        assert!(ProducerConfig::new("g").limits(0, 1).check().is_err());
+        assert!(ProducerConfig::new("g").timeout(Duration::ZERO).check().is_err());
+        assert!(ProducerConfig::new("g").max_message_size(1 << 30).check().is_err());
+        assert!(ClientConfig::new("a:1").connect_timeout(Duration::ZERO).check().is_err());
+    }
+}

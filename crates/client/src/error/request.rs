@@ -1,0 +1,206 @@
+//! Errors of everything that is not a send.
+
+use std::{fmt, sync::Arc};
+
+use maxq_protocol::{DecodeError, RemotingCommand, ResponseCode};
+
+use super::{ErrorCode, RouteError, route::protocol_code};
+use crate::remoting::{CallError, Phase, cause::Cause};
+
+/// A configuration that cannot work. Nothing was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl ConfigError {
+    pub(crate) fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> ErrorCode {
+        ErrorCode::CONFIG
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.0, self.code())
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A client that could not be connected. Nothing is left behind; trying again is fine.
+#[derive(Clone, Debug)]
+pub struct ConnectError(Box<Connecting>);
+
+#[derive(Clone, Debug)]
+enum Connecting {
+    Config(ConfigError),
+    Route(RouteError),
+}
+
+impl ConnectError {
+    /// The stable code.
+    pub fn code(&self) -> ErrorCode {
+        match &*self.0 {
+            Connecting::Config(error) => error.code(),
+            Connecting::Route(error) => error.code(),
+        }
+    }
+}
+
+impl From<ConfigError> for ConnectError {
+    fn from(error: ConfigError) -> Self {
+        Self(Box::new(Connecting::Config(error)))
+    }
+}
+
+impl From<RouteError> for ConnectError {
+    fn from(error: RouteError) -> Self {
+        Self(Box::new(Connecting::Route(error)))
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &*self.0 {
+            Connecting::Config(error) => error.fmt(f),
+            Connecting::Route(error) => write!(f, "{error}; {} [{}]", error.code().advice(), error.code()),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+/// A request to a name server or broker that failed.
+#[derive(Clone, Debug)]
+pub struct RequestError(Box<Failed>);
+
+#[derive(Clone, Debug)]
+struct Failed {
+    kind: RequestErrorKind,
+    code: ErrorCode,
+    address: Option<Arc<str>>,
+    response: Option<(ResponseCode, String)>,
+    what: String,
+}
+
+/// What kind of failure a [`RequestError`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RequestErrorKind {
+    /// An argument breaks a rule; nothing was asked.
+    Invalid,
+    /// There is no route to whom to ask.
+    NoRoute,
+    /// No connection.
+    Connect,
+    /// No answer before the deadline.
+    Timeout,
+    /// The connection was lost before the answer came.
+    Lost,
+    /// The server answered with another code than SUCCESS.
+    Refused,
+    /// Access control refuses.
+    Access,
+    /// The answer could not be understood.
+    Answer,
+    /// The client is closed.
+    Closed,
+}
+
+impl RequestError {
+    pub(crate) fn invalid(what: impl Into<String>) -> Self {
+        Self::new(RequestErrorKind::Invalid, ErrorCode::INVALID, None, what.into())
+    }
+
+    pub(crate) fn call(address: &Arc<str>, error: &CallError) -> Self {
+        let (kind, code) = match (&*error.cause, error.phase) {
+            (cause, _) if protocol_code(cause).is_some() => {
+                (RequestErrorKind::Answer, protocol_code(cause).unwrap_or(ErrorCode::PROTOCOL))
+            }
+            (Cause::Closed, _) => (RequestErrorKind::Closed, ErrorCode::CLOSED),
+            (Cause::TimedOut, _) => (RequestErrorKind::Timeout, ErrorCode::TIMEOUT),
+            (_, Phase::Connect) => (RequestErrorKind::Connect, ErrorCode::CONNECT),
+            _ => (RequestErrorKind::Lost, ErrorCode::LOST),
+        };
+        Self::new(kind, code, Some(address.clone()), error.cause.to_string())
+    }
+
+    /// The answer of `address` when its code is not the wanted one.
+    pub(crate) fn refused(address: &Arc<str>, answer: &RemotingCommand) -> Self {
+        let code = answer.response_code();
+        let remark = answer.remark.clone().unwrap_or_default();
+        let access = maxq_policy::judge(code, &remark) == maxq_policy::Action::Access;
+        let (kind, stable) = if access {
+            (RequestErrorKind::Access, ErrorCode::ACCESS)
+        } else {
+            (RequestErrorKind::Refused, ErrorCode::REFUSED)
+        };
+        let what = format!("it answered {code}: {}", first_line(&remark));
+        let mut error = Self::new(kind, stable, Some(address.clone()), what);
+        error.0.response = Some((code, remark));
+        error
+    }
+
+    pub(crate) fn answer(address: &Arc<str>, error: &DecodeError) -> Self {
+        let what = format!("its answer could not be understood: {error}");
+        Self::new(RequestErrorKind::Answer, ErrorCode::ANSWER, Some(address.clone()), what)
+    }
+
+    /// What kind of failure this is.
+    pub fn kind(&self) -> RequestErrorKind {
+        self.0.kind
+    }
+
+    /// The stable code.
+    pub fn code(&self) -> ErrorCode {
+        self.0.code
+    }
+
+    /// `host:port` of the server that was asked.
+    pub fn address(&self) -> Option<&str> {
+        self.0.address.as_deref()
+    }
+
+    /// The code that the server answered with (Apache's `ResponseCode`).
+    pub fn response_code(&self) -> Option<i32> {
+        self.0.response.as_ref().map(|(code, _)| code.0)
+    }
+
+    /// The text that the server answered with.
+    pub fn remark(&self) -> Option<&str> {
+        self.0.response.as_ref().map(|(_, remark)| remark.as_str())
+    }
+
+    fn new(kind: RequestErrorKind, code: ErrorCode, address: Option<Arc<str>>, what: String) -> Self {
+        Self(Box::new(Failed { kind, code, address, response: None, what }))
+    }
+}
+
+impl From<RouteError> for RequestError {
+    fn from(error: RouteError) -> Self {
+        let kind = match error {
+            RouteError::Closed => RequestErrorKind::Closed,
+            _ => RequestErrorKind::NoRoute,
+        };
+        Self::new(kind, error.code(), None, error.to_string())
+    }
+}
+
+impl fmt::Display for RequestError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(address) = &self.0.address {
+            write!(f, "{address}: ")?;
+        }
+        write!(f, "{}; {} [{}]", self.0.what, self.0.code.advice(), self.0.code)
+    }
+}
+
+impl std::error::Error for RequestError {}
+
+/// Remarks may carry a stack trace or a link; their first line says it.
+pub(super) fn first_line(remark: &str) -> &str {
+    remark.lines().next().unwrap_or_default().trim_end()
+}

@@ -1,0 +1,136 @@
+//! The task that tells all masters who we are: 1 s after the start, every 30 s, and whenever a broker could not know
+//! it yet (a connection opened, a role registered, a route named a new broker).
+//!
+//! Every broker gets its own call, so a frozen one delays none; a broker whose call is under way gets no second one.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use maxq_protocol::{ResponseCode, Version, header};
+use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    clock::Clock,
+    error::RequestError,
+    remoting::{Call, Remoting},
+    roles::Roles,
+    route::Routes,
+};
+
+/// Asks the heartbeat task for an early beat. When the channel is full, beats are due anyway.
+#[derive(Clone)]
+pub(crate) struct Pulse(mpsc::Sender<Beat>);
+
+#[derive(Clone, Debug)]
+pub(crate) enum Beat {
+    /// To every master.
+    All,
+    /// To the broker at this address, if it is a master.
+    One(Arc<str>),
+}
+
+impl Pulse {
+    pub(crate) fn new() -> (Self, mpsc::Receiver<Beat>) {
+        let (sender, receiver) = mpsc::channel(64);
+        (Self(sender), receiver)
+    }
+
+    pub(crate) fn ask(&self, beat: Beat) {
+        drop(self.0.try_send(beat));
+    }
+}
+
+/// What brokers said of themselves in their last answer to a heartbeat.
+#[derive(Debug, Default)]
+pub(crate) struct BrokerVersions(Mutex<BTreeMap<Arc<str>, Version>>);
+
+impl BrokerVersions {
+    pub(crate) fn get(&self, address: &str) -> Option<Version> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(address).copied()
+    }
+
+    fn set(&self, address: &Arc<str>, version: Version) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(address.clone(), version);
+    }
+}
+
+pub(crate) struct Heartbeat {
+    pub(crate) client_id: Arc<str>,
+    pub(crate) beats: mpsc::Receiver<Beat>,
+    pub(crate) remoting: Arc<Remoting>,
+    pub(crate) routes: Routes,
+    pub(crate) roles: Arc<Roles>,
+    pub(crate) versions: Arc<BrokerVersions>,
+    pub(crate) clock: Clock,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+impl Heartbeat {
+    pub(crate) async fn run(mut self, stop: CancellationToken) {
+        let first = self.clock.instant(self.clock.now() + FIRST.min(self.interval));
+        let mut regular = tokio::time::interval_at(first, self.interval);
+        regular.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut calls = JoinSet::new();
+        let mut under_way = BTreeSet::new();
+        loop {
+            // Finished calls first, so that their brokers count as free.
+            let beat = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(done) = calls.join_next() => {
+                    if let Ok(address) = done {
+                        under_way.remove(&address);
+                    }
+                    continue;
+                }
+                Some(beat) = self.beats.recv() => beat,
+                _ = regular.tick() => Beat::All,
+            };
+            let Some(body) = self.roles.heartbeat(&self.client_id).map(Bytes::from) else { continue };
+            for (address, broker) in self.routes.masters() {
+                let meant = match &beat {
+                    Beat::All => true,
+                    Beat::One(one) => *one == address,
+                };
+                if meant && under_way.insert(address.clone()) {
+                    calls.spawn(self.beat(address, broker, body.clone()));
+                }
+            }
+        }
+    }
+
+    fn beat(
+        &self,
+        address: Arc<str>,
+        broker: String,
+        body: Bytes,
+    ) -> impl Future<Output = Arc<str>> + Send + 'static {
+        let (remoting, versions) = (self.remoting.clone(), self.versions.clone());
+        let (clock, timeout) = (self.clock, self.timeout);
+        async move {
+            let call = Call::new(&header::Heartbeat {}, clock.now() + timeout).body(body);
+            match remoting.call(&address, call).await {
+                Ok(answer) if answer.response_code() == ResponseCode::SUCCESS => {
+                    versions.set(&address, answer.version)
+                }
+                Ok(answer) => {
+                    let error = RequestError::refused(&address, &answer);
+                    tracing::error!(broker, %error, "heartbeat refused");
+                }
+                Err(error) => {
+                    tracing::debug!(broker, %address, cause = %error.cause, "heartbeat not answered")
+                }
+            }
+            address
+        }
+    }
+}
+
+/// Apache's client sends its first scheduled heartbeat after 1 s.
+const FIRST: Duration = Duration::from_secs(1);

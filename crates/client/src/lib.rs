@@ -1,0 +1,71 @@
+//! Maxq: a RocketMQ client for Rust.
+//!
+//! It finds brokers through name servers, keeps routes and heartbeats fresh, and sends messages with retries under one
+//! honest deadline, over the RocketMQ remoting protocol (4.x and 5.x).
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use maxq::{Message, Outcome, Producer};
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let producer = Producer::connect("rocketmq://127.0.0.1:9876/?group=orders").await?;
+//!
+//! // Awaited: the receipt says where the message is.
+//! let receipt = producer.send(Message::new("orders", "paid").key("42")).await?;
+//! println!("{} is in {} at {}", receipt.message_id(), receipt.queue(), receipt.queue_offset());
+//!
+//! // One way: handed to the socket, not acknowledged.
+//! producer.send(Message::new("orders", "seen")).oneway().await?;
+//!
+//! // A failure says whether the message may be stored, what was tried, and gives the message back.
+//! if let Err(error) = producer.send(Message::new("orders", "packed")).timeout(Duration::from_secs(1)).await {
+//!     match error.outcome() {
+//!         Outcome::Unknown => eprintln!("may be stored: {error}"),
+//!         _ => eprintln!("not stored: {error}"),
+//!     }
+//! }
+//! producer.close(Duration::from_secs(5)).await;
+//! # Ok(()) }
+//! ```
+//!
+//! The whole surface is on this page. Handles ([`Client`], [`Producer`]) are cheap to clone, `Send + Sync`, and take
+//! `&self`; there are no globals. Every wait has a deadline, every queue a bound. What a dropped future leaves behind
+//! is said under "Cancel safety" at each function.
+
+mod admission;
+mod client;
+mod clock;
+mod config;
+mod error;
+mod heartbeat;
+mod message;
+mod message_view;
+mod name_servers;
+mod producer;
+mod queue;
+mod reader;
+mod remoting;
+mod roles;
+mod route;
+mod shutdown;
+mod unique_id;
+
+pub mod admin;
+
+pub use client::Client;
+pub use config::{ClientConfig, CompressionChoice, ProducerConfig};
+pub use error::{
+    Attempt, ConfigError, ConnectError, ErrorCode, RequestError, RequestErrorKind, SendError, SendErrorKind,
+};
+pub use maxq_policy::{Outcome, RetryPolicy};
+pub use maxq_protocol::HeaderEncoding;
+pub use message::Message;
+pub use message_view::MessageView;
+pub use producer::{MessageId, Producer, SendFuture, SendReceipt, Sending, SendingOneway, StoreStatus};
+pub use queue::MessageQueue;
+pub use reader::{From, Reader};
+pub use remoting::{
+    Phase,
+    connect::{Connect, Connecting, ReadWrite, Stream},
+};
+pub use shutdown::CloseReport;

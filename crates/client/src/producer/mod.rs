@@ -1,0 +1,431 @@
+//! The producer: one handle, one builder for a send, two endings so far.
+
+mod prepare;
+mod receipt;
+mod send;
+
+use std::{
+    fmt,
+    future::{Future, IntoFuture},
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use maxq_policy::{Outcome, RetryPolicy, Target, Time};
+use maxq_protocol::{Group, Topic};
+use tokio::sync::Notify;
+
+use crate::{
+    Client, ClientConfig, CloseReport, ConfigError, ConnectError, Message, MessageQueue, ProducerConfig,
+    RequestError, SendError, admission::Admission, route::Wish, shutdown,
+};
+pub use receipt::{MessageId, SendReceipt, StoreStatus};
+
+/// Sends messages. Cheap to clone; all clones are one producer.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use maxq::{Message, Producer};
+///
+/// let producer = Producer::connect("rocketmq://127.0.0.1:9876/?group=orders").await?;
+/// let receipt = producer.send(Message::new("orders", "paid").key("42")).await?;
+/// println!("{} is in {}", receipt.message_id(), receipt.queue());
+/// # Ok(()) }
+/// ```
+#[derive(Clone)]
+pub struct Producer {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    client: Client,
+    shared: Arc<Shared>,
+    /// Made by [`Producer::connect`]: the client is this producer's own, and is closed with it.
+    owns_client: bool,
+}
+
+/// What closing needs to see of a producer.
+pub(crate) struct Shared {
+    pub(crate) group: Group,
+    config: ProducerConfig,
+    admission: Admission,
+    tally: Tally,
+    left: AtomicBool,
+}
+
+/// Ends of sends, counted.
+#[derive(Debug, Default)]
+struct Tally {
+    begun: AtomicU64,
+    acknowledged: AtomicU64,
+    refused: AtomicU64,
+    not_sent: AtomicU64,
+    unknown: AtomicU64,
+    ended: Notify,
+}
+
+/// A moment of the tally.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) acknowledged: u64,
+    pub(crate) refused: u64,
+    pub(crate) not_sent: u64,
+    pub(crate) unknown: u64,
+}
+
+impl Producer {
+    /// Makes a client and a producer of its own from a connection string with a `group`, and waits until a name
+    /// server has answered. Closing the producer closes the client.
+    ///
+    /// # Errors
+    /// The string does not parse or names no group, no tokio runtime is running, or no name server answered.
+    ///
+    /// # Cancel safety
+    /// Safe: dropped early, nothing is left behind.
+    pub async fn connect(url: &str) -> Result<Self, ConnectError> {
+        let config = ClientConfig::from_url(url)?;
+        let Some(group) = config.group.clone() else {
+            return Err(
+                ConfigError::new("the connection string names no producer group: add ?group=NAME").into()
+            );
+        };
+        let client = Client::connect(config).await?;
+        Ok(Self::new(client, ProducerConfig::new(group), Some(Owned))?)
+    }
+
+    pub(crate) fn new(
+        client: Client,
+        config: ProducerConfig,
+        owned: Option<Owned>,
+    ) -> Result<Self, ConfigError> {
+        config.check()?;
+        let group = Group::new(config.group.as_str())
+            .map_err(|error| ConfigError::new(format!("the producer group is not valid: {error}")))?;
+        if matches!(group.as_str(), "DEFAULT_PRODUCER" | "CLIENT_INNER_PRODUCER") {
+            let why =
+                format!("{group} is a name of RocketMQ's own: name the producer group after what it sends");
+            return Err(ConfigError::new(why));
+        }
+        let shared = Arc::new(Shared {
+            admission: Admission::new(config.max_messages, config.max_bytes),
+            group,
+            config,
+            tally: Tally::default(),
+            left: AtomicBool::new(false),
+        });
+        client.shared().register(&shared.group, &shared);
+        Ok(Self { handle: Arc::new(Handle { client, shared, owns_client: owned.is_some() }) })
+    }
+
+    /// Begins a send. Nothing happens until it is awaited, or given another ending.
+    pub fn send(&self, message: Message) -> Sending {
+        Sending { producer: self.clone(), message, queue: None, deadline: None, retry: None }
+    }
+
+    /// The writable queues of `topic` (Apache's `fetchPublishMessageQueues`), those of the default topic when it does
+    /// not exist yet and may be created.
+    ///
+    /// # Errors
+    /// The topic's name is not valid, or there is no route, and why.
+    ///
+    /// # Cancel safety
+    /// Safe.
+    pub async fn queues(&self, topic: &str) -> Result<Vec<MessageQueue>, RequestError> {
+        let topic = Topic::new(topic).map_err(|error| RequestError::invalid(error.to_string()))?;
+        let client = self.client().shared();
+        let route = client.routes.need(&topic, self.shared().wish(), None, client.deadline()).await?;
+        let info = route.publish_info()?;
+        let queue = |queue: &maxq_policy::PublishQueue| {
+            MessageQueue::new(
+                info.topic().shared(),
+                info.brokers()[queue.broker].name.clone(),
+                queue.queue_id,
+            )
+        };
+        Ok(info.queues().iter().map(queue).collect())
+    }
+
+    /// Refuses new sends, waits for those under way, and unregisters the group at the brokers, for at most `within`.
+    ///
+    /// # Cancel safety
+    /// Safe: the producer stays closed to new sends; call it again to wait on.
+    pub async fn close(&self, within: Duration) -> CloseReport {
+        let client = self.client().shared();
+        if self.handle.owns_client {
+            shutdown::close_client(client, within).await
+        } else {
+            shutdown::close_producer(client, self.shared(), within).await
+        }
+    }
+
+    /// The client that this producer belongs to.
+    pub fn client(&self) -> &Client {
+        &self.handle.client
+    }
+
+    fn shared(&self) -> &Arc<Shared> {
+        &self.handle.shared
+    }
+}
+
+impl fmt::Debug for Producer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("group", &self.shared().group)
+            .field("client", self.client())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A producer with a client of its own.
+pub(crate) struct Owned;
+
+impl Drop for Handle {
+    /// The last handle is gone, so nothing is under way that anybody waits for.
+    fn drop(&mut self) {
+        self.shared.refuse_new();
+        let client = self.client.shared();
+        if self.shared.leave_once() && !client.leaving.load(Ordering::Acquire) {
+            let (client, shared) = (client.clone(), self.shared.clone());
+            let (farewells, runtime) = (client.farewells.clone(), client.runtime.clone());
+            let leave = async move { shutdown::leave_group(&client, &shared.group).await };
+            farewells.spawn_on(leave, &runtime);
+        }
+    }
+}
+
+impl Shared {
+    /// Which route will do.
+    fn wish(&self) -> Wish {
+        if self.config.auto_create { Wish::OrDefault { max_queues: DEFAULT_TOPIC_QUEUES } } else { Wish::Own }
+    }
+
+    /// Refuses sends that begin from now on; says what was counted until now.
+    pub(crate) fn refuse_new(&self) -> Counts {
+        self.admission.close();
+        self.counts()
+    }
+
+    /// Says true once.
+    pub(crate) fn leave_once(&self) -> bool {
+        !self.left.swap(true, Ordering::AcqRel)
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let tally = &self.tally;
+        Counts {
+            acknowledged: tally.acknowledged.load(Ordering::Acquire),
+            refused: tally.refused.load(Ordering::Acquire),
+            not_sent: tally.not_sent.load(Ordering::Acquire),
+            unknown: tally.unknown.load(Ordering::Acquire),
+        }
+    }
+
+    pub(crate) fn under_way(&self) -> u64 {
+        let ended = self.counts();
+        let ended = ended.acknowledged + ended.refused + ended.not_sent + ended.unknown;
+        self.tally.begun.load(Ordering::Acquire).saturating_sub(ended)
+    }
+
+    /// Waits until nothing is under way.
+    pub(crate) async fn idle(&self) {
+        loop {
+            let ended = self.tally.ended.notified();
+            let mut ended = std::pin::pin!(ended);
+            // First listen, then look: an end between the two is not missed.
+            ended.as_mut().enable();
+            if self.under_way() == 0 {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    /// Counts a send from here to its end.
+    fn begin(&self) -> UnderWay<'_> {
+        self.tally.begun.fetch_add(1, Ordering::AcqRel);
+        UnderWay { shared: self, worst: Outcome::NotSent, stored: false }
+    }
+}
+
+/// A send that is counted as under way until this is dropped, be it by a cancelled caller.
+struct UnderWay<'a> {
+    shared: &'a Shared,
+    worst: Outcome,
+    stored: bool,
+}
+
+impl UnderWay<'_> {
+    /// From here until the attempt has ended, a cancelled caller leaves an unknown outcome.
+    fn attempt(&mut self) {
+        self.worst = Outcome::Unknown;
+    }
+
+    fn observe(&mut self, outcome: Outcome) {
+        self.worst = outcome;
+    }
+
+    fn stored(&mut self) {
+        self.stored = true;
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let tally = &self.shared.tally;
+        let counter = match self.worst {
+            _ if self.stored => &tally.acknowledged,
+            Outcome::NotSent => &tally.not_sent,
+            Outcome::Refused => &tally.refused,
+            Outcome::Unknown => &tally.unknown,
+        };
+        counter.fetch_add(1, Ordering::AcqRel);
+        if self.shared.admission.is_closed() {
+            tally.ended.notify_waiters();
+        }
+    }
+}
+
+/// A send that has not begun. Await it for a receipt, or end it with [`oneway`](Self::oneway). Dropped, nothing
+/// happened.
+#[must_use = "nothing is sent until this is awaited"]
+#[derive(Debug)]
+pub struct Sending {
+    producer: Producer,
+    message: Message,
+    queue: Option<Box<MessageQueue>>,
+    deadline: Option<Time>,
+    retry: Option<RetryPolicy>,
+}
+
+impl Sending {
+    /// Sends to this queue alone. It is tried again only where the message was certainly not stored.
+    pub fn to(mut self, queue: MessageQueue) -> Self {
+        self.queue = Some(Box::new(queue));
+        self
+    }
+
+    /// How long the send may take in all, counted from now. Default: the producer's (3 s).
+    pub fn timeout(mut self, total: Duration) -> Self {
+        self.deadline = Some(self.producer.client().shared().clock.now() + total);
+        self
+    }
+
+    /// When the send ends at the latest.
+    pub fn deadline(mut self, at: std::time::Instant) -> Self {
+        self.deadline = Some(self.producer.client().shared().clock.from_std(at));
+        self
+    }
+
+    /// When the send tries again. Default: the producer's.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+
+    /// Sends without an answer: `Ok` means that the socket took the whole message, not that a broker stored it.
+    pub fn oneway(self) -> SendingOneway {
+        SendingOneway(self)
+    }
+
+    fn into_order(self) -> (Producer, Message, Order) {
+        let config = &self.producer.shared().config;
+        let clock = self.producer.client().shared().clock;
+        let deadline = self.deadline.unwrap_or_else(|| clock.now() + config.timeout);
+        let mut policy = self.retry.unwrap_or(config.retry);
+        policy.retry_after_unknown &= self.queue.is_none();
+        (self.producer, self.message, Order { deadline, policy, queue: self.queue })
+    }
+}
+
+/// How one send is to be done.
+struct Order {
+    deadline: Time,
+    policy: RetryPolicy,
+    queue: Option<Box<MessageQueue>>,
+}
+
+impl Order {
+    fn target(&self) -> Target {
+        match &self.queue {
+            Some(queue) => {
+                Target::Queue { broker_name: queue.shared_broker_name(), queue_id: queue.queue_id() }
+            }
+            None => Target::Any,
+        }
+    }
+}
+
+/// The future of a send. `Send` and `'static`, so it can be spawned.
+///
+/// # Cancel safety
+/// Dropped before the message was written, nothing is sent; afterwards a broker may store it.
+#[must_use = "nothing is sent until this is awaited"]
+pub struct SendFuture<T>(Pin<Box<dyn Future<Output = Result<T, SendError>> + Send>>);
+
+impl<T> Future for SendFuture<T> {
+    type Output = Result<T, SendError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl<T> fmt::Debug for SendFuture<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SendFuture")
+    }
+}
+
+impl IntoFuture for Sending {
+    type Output = Result<SendReceipt, SendError>;
+    type IntoFuture = SendFuture<SendReceipt>;
+
+    fn into_future(self) -> SendFuture<SendReceipt> {
+        let (producer, message, order) = self.into_order();
+        SendFuture(Box::pin(send::awaited(producer, message, order)))
+    }
+}
+
+/// A one-way send that has not begun.
+#[must_use = "nothing is sent until this is awaited"]
+#[derive(Debug)]
+pub struct SendingOneway(Sending);
+
+impl IntoFuture for SendingOneway {
+    type Output = Result<(), SendError>;
+    type IntoFuture = SendFuture<()>;
+
+    fn into_future(self) -> SendFuture<()> {
+        let (producer, message, order) = self.0.into_order();
+        SendFuture(Box::pin(send::oneway(producer, message, order)))
+    }
+}
+
+/// Queues per broker that an automatically created topic gets at most (Apache's `defaultTopicQueueNums`).
+const DEFAULT_TOPIC_QUEUES: i32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// glibc serves blocks up to this size from a list of the thread's own; larger ones cost several times as much.
+    const CHEAP_BLOCK: usize = 1_032;
+
+    #[tokio::test]
+    async fn the_future_of_a_send_fits_a_cheap_block() {
+        let client = Client::lazy(ClientConfig::new("127.0.0.1:1")).unwrap();
+        let producer = client.producer(ProducerConfig::new("tests")).unwrap();
+        let (producer, message, order) = producer.send(Message::new("T", "x")).into_order();
+        let awaited = size_of_val(&send::awaited(producer.clone(), message, order));
+        assert!(awaited <= CHEAP_BLOCK, "{awaited} bytes");
+        let (producer, message, order) = producer.send(Message::new("T", "x")).into_order();
+        let oneway = size_of_val(&send::oneway(producer, message, order));
+        assert!(oneway <= CHEAP_BLOCK, "{oneway} bytes");
+    }
+}

@@ -1,0 +1,86 @@
+//! How a byte stream to a server is opened.
+
+use std::{fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
+
+/// A byte stream to a name server or a broker.
+#[non_exhaustive]
+pub enum Stream {
+    /// TCP, split without a lock.
+    Tcp(TcpStream),
+    /// Anything else that reads and writes.
+    Boxed(Box<dyn ReadWrite>),
+}
+
+/// What a [`Stream::Boxed`] has to be.
+pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => f.debug_tuple("Tcp").field(stream).finish(),
+            Self::Boxed(_) => f.write_str("Boxed"),
+        }
+    }
+}
+
+/// The future of [`Connect::connect`].
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
+
+/// Opens streams. Any `Fn(String) -> impl Future<Output = io::Result<Stream>>` is one.
+///
+/// The address is `host:port` as configured or as a name server gave it, after
+/// [`map_address`](crate::ClientConfig::map_address). The client bounds the time.
+pub trait Connect: Send + Sync + 'static {
+    /// Opens a stream to `address`.
+    fn connect(&self, address: &str) -> Connecting;
+}
+
+impl<F, R> Connect for F
+where
+    F: Fn(String) -> R + Send + Sync + 'static,
+    R: Future<Output = io::Result<Stream>> + Send + 'static,
+{
+    fn connect(&self, address: &str) -> Connecting {
+        Box::pin(self(address.to_owned()))
+    }
+}
+
+/// Plain TCP: no delay, keep-alive probes after 60 s of silence.
+pub(crate) fn tcp() -> Arc<dyn Connect> {
+    Arc::new(|address: String| async move {
+        let stream = TcpStream::connect(bracketed(&address)).await?;
+        stream.set_nodelay(true)?;
+        let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Stream::Tcp(stream))
+    })
+}
+
+/// Java servers may report IPv6 addresses without brackets (`::1:10911`): the port stands after the last colon.
+fn bracketed(address: &str) -> String {
+    match address.rsplit_once(':') {
+        Some((host, port)) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+        _ => address.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_ipv6_address_gets_its_brackets() {
+        assert_eq!(bracketed("::1:10911"), "[::1]:10911");
+        assert_eq!(bracketed("[::1]:10911"), "[::1]:10911");
+        assert_eq!(bracketed("10.0.0.1:10911"), "10.0.0.1:10911");
+        assert_eq!(bracketed("broker.local:10911"), "broker.local:10911");
+    }
+}

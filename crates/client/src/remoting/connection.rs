@@ -1,0 +1,454 @@
+//! The connection task: the only owner of a socket, its buffers and its table of unanswered requests.
+//!
+//! ```text
+//!   callers --posts--> [queue] --encode while outbox < 64 KiB--> [outbox] --write--> socket
+//!                                                    |                                 |
+//!   callers <--answers-- [in flight by opaque] <-----'        <-------- read ----------'
+//! ```
+//!
+//! Everything that waits here has a deadline, so nothing stays for ever: not behind a socket that takes no bytes, not
+//! at a broker that never answers. When the stream ends, every waiter hears the same cause, and whether the socket
+//! had taken its whole frame: that is the difference between "not sent" and "unknown".
+
+use std::{
+    collections::VecDeque,
+    future::pending,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use maxq_policy::Time;
+use maxq_protocol::{FrameReader, RemotingCommand, ResponseCode};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    sync::{Notify, mpsc, oneshot},
+    time::Sleep,
+};
+
+use super::{
+    cause::Cause,
+    connect::Stream,
+    inflight::Inflight,
+    outbox::{HIGH_WATER, Outbox},
+};
+use crate::{admission::Permit, clock::Clock};
+
+/// A request on its way to the connection task.
+#[derive(Debug)]
+pub(crate) struct Post {
+    pub(crate) opaque: i32,
+    /// Length word and header, encoded.
+    pub(crate) head: Vec<u8>,
+    pub(crate) body: Bytes,
+    pub(crate) deadline: Time,
+    pub(crate) waiter: Waiter,
+    /// What pays for the message. It stays with a written request until it is answered or expires, even when the
+    /// caller has gone.
+    pub(crate) permit: Option<Arc<Permit>>,
+}
+
+/// Who waits, and for what.
+#[derive(Debug)]
+pub(crate) enum Waiter {
+    /// For the answer.
+    Answer(oneshot::Sender<Result<RemotingCommand, Unanswered>>),
+    /// For the socket to take the whole frame; a one-way request is never answered.
+    Taken(oneshot::Sender<Result<(), Unanswered>>),
+}
+
+/// How a request ended without an answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Unanswered {
+    /// The socket never took the whole frame.
+    NotSent(Arc<Cause>),
+    /// The server may have received it.
+    NoAnswer(Arc<Cause>),
+}
+
+impl Waiter {
+    fn is_gone(&self) -> bool {
+        match self {
+            Self::Answer(waiter) => waiter.is_closed(),
+            Self::Taken(waiter) => waiter.is_closed(),
+        }
+    }
+
+    /// A caller that has gone is not an error: it does not want to know.
+    fn fail(self, end: Unanswered) {
+        match self {
+            Self::Answer(waiter) => drop(waiter.send(Err(end))),
+            Self::Taken(waiter) => drop(waiter.send(Err(end))),
+        }
+    }
+}
+
+/// What the pool gives to a new connection task.
+pub(super) struct Wiring {
+    pub(super) posts: mpsc::Receiver<Post>,
+    pub(super) clock: Clock,
+    pub(super) orders: Arc<Orders>,
+    pub(super) address: Arc<str>,
+}
+
+/// What a connection task is told from outside. One atomic to look at, one event to wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Orders {
+    order: AtomicU8,
+    given: Notify,
+}
+
+const RETIRE: u8 = 1;
+const STOP: u8 = 2;
+
+impl Orders {
+    /// Finish what is under way, take nothing new.
+    pub(super) fn retire(&self) {
+        self.give(RETIRE);
+    }
+
+    /// End now.
+    pub(super) fn stop(&self) {
+        self.give(STOP);
+    }
+
+    pub(super) fn is_given(&self) -> bool {
+        self.order.load(Ordering::Acquire) != 0
+    }
+
+    fn is_stop(&self) -> bool {
+        self.order.load(Ordering::Acquire) == STOP
+    }
+
+    /// Orders only become stricter. The permit of `notify_one` stays when the task is not waiting just then.
+    fn give(&self, order: u8) {
+        self.order.fetch_max(order, Ordering::AcqRel);
+        self.given.notify_one();
+    }
+}
+
+/// Runs the connection until its stream ends, it is told to stop, or it was idle for [`IDLE`]; then tells everybody.
+pub(super) async fn drive(stream: Stream, mut wiring: Wiring) -> Arc<Cause> {
+    let mut driver = Driver::new(wiring.clock);
+    let cause = match stream {
+        Stream::Tcp(mut stream) => {
+            let (reader, writer) = stream.split();
+            driver.run(reader, writer, &mut wiring).await
+        }
+        Stream::Boxed(stream) => {
+            let (reader, writer) = tokio::io::split(stream);
+            driver.run(reader, writer, &mut wiring).await
+        }
+    };
+    let cause = Arc::new(cause);
+    tracing::debug!(address = %wiring.address, %cause, in_flight = driver.inflight.len(), "connection closed");
+    driver.close(&cause);
+    refuse(&mut wiring.posts, &cause).await;
+    cause
+}
+
+/// Ends the life of a channel: what is in it was not sent, and what comes later is refused.
+pub(super) async fn refuse(posts: &mut mpsc::Receiver<Post>, cause: &Arc<Cause>) {
+    posts.close();
+    while let Some(post) = posts.recv().await {
+        post.waiter.fail(Unanswered::NotSent(cause.clone()));
+    }
+}
+
+/// Whether posts still come in. `Closing`: the channel is closed and what is in it is taken.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Intake {
+    Open,
+    Closing,
+    Over,
+}
+
+struct Driver {
+    clock: Clock,
+    queue: VecDeque<Post>,
+    /// No post of the queue expires before this.
+    queue_nearest: Time,
+    batch: Vec<Post>,
+    outbox: Outbox,
+    inflight: Inflight<Flying>,
+    /// One-way frames that the socket has not wholly taken, with the position of their end.
+    untaken: VecDeque<(u64, Time, Waiter)>,
+    input: BytesMut,
+    frames: FrameReader,
+    last_heard: Time,
+}
+
+/// What a written request leaves behind.
+#[derive(Debug)]
+struct Flying {
+    waiter: Waiter,
+    _permit: Option<Arc<Permit>>,
+}
+
+impl Driver {
+    fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            queue: VecDeque::new(),
+            queue_nearest: Time::NEVER,
+            batch: Vec::with_capacity(BATCH),
+            outbox: Outbox::default(),
+            inflight: Inflight::new(),
+            untaken: VecDeque::new(),
+            input: BytesMut::with_capacity(READ),
+            frames: FrameReader::new(),
+            last_heard: clock.now(),
+        }
+    }
+
+    async fn run<R, W>(&mut self, mut reader: R, mut writer: W, wiring: &mut Wiring) -> Cause
+    where
+        R: AsyncRead + Unpin,
+        W: AsyncWrite + Unpin,
+    {
+        let mut timer = Timer::default();
+        let orders = wiring.orders.clone();
+        let mut ordered = std::pin::pin!(orders.given.notified());
+        let mut intake = Intake::Open;
+        loop {
+            self.encode();
+            timer.arm(self.nearest(), &self.clock);
+            self.input.reserve(READ);
+            // The order matters. Answers first: they free callers and memory. Then posts before the write, or nothing
+            // would ever be joined into one write. Reading cannot starve the rest: answers are bounded by what was
+            // sent.
+            tokio::select! {
+                biased;
+                read = reader.read_buf(&mut self.input) => match read {
+                    Ok(0) => return Cause::PeerClosed,
+                    Ok(_) => if let Err(cause) = self.dispatch() { return cause },
+                    Err(error) => return Cause::Io(error),
+                },
+                count = wiring.posts.recv_many(&mut self.batch, BATCH),
+                    if intake != Intake::Over && self.queue.len() < QUEUE =>
+                {
+                    if count == 0 {
+                        intake = Intake::Over;
+                    }
+                    self.take_posts(&mut wiring.posts);
+                }
+                written = writer.write_buf(&mut self.outbox), if !self.outbox.is_empty() => match written {
+                    Ok(0) => return Cause::PeerClosed,
+                    Ok(_) => self.release_taken(),
+                    Err(error) => return Cause::Io(error),
+                },
+                () = timer.fired() => {
+                    let now = self.clock.now();
+                    self.expire(now);
+                    if self.is_idle() && now >= self.last_heard + IDLE {
+                        return Cause::Idle;
+                    }
+                }
+                () = &mut ordered => {
+                    if orders.is_stop() {
+                        return Cause::Closed;
+                    }
+                    ordered.set(orders.given.notified());
+                    wiring.posts.close();
+                    intake = Intake::Closing;
+                }
+            }
+            if intake == Intake::Over && self.is_idle() {
+                return if orders.is_given() { Cause::GoAway } else { Cause::Closed };
+            }
+        }
+    }
+
+    /// Takes the batch and whatever else is waiting already, so that one write carries all of it.
+    fn take_posts(&mut self, posts: &mut mpsc::Receiver<Post>) {
+        let mut batch = std::mem::take(&mut self.batch);
+        for post in batch.drain(..) {
+            self.take_post(post);
+        }
+        self.batch = batch;
+        while self.queue.len() < QUEUE {
+            let Ok(post) = posts.try_recv() else { break };
+            self.take_post(post);
+        }
+    }
+
+    /// Encodes a post, or queues it behind the mark.
+    fn take_post(&mut self, post: Post) {
+        if self.queue.is_empty() && self.outbox_is_low() {
+            self.encode_post(post);
+        } else {
+            self.queue_nearest = self.queue_nearest.min(post.deadline);
+            self.queue.push_back(post);
+        }
+    }
+
+    /// Moves queued posts into the outbox up to its mark.
+    fn encode(&mut self) {
+        while !self.queue.is_empty() && self.outbox_is_low() {
+            if let Some(post) = self.queue.pop_front() {
+                self.encode_post(post);
+            }
+        }
+    }
+
+    /// A post whose caller has gone leaves no trace.
+    fn encode_post(&mut self, post: Post) {
+        if post.waiter.is_gone() {
+            return;
+        }
+        let end = self.outbox.push(&post.head, post.body);
+        match post.waiter {
+            Waiter::Answer(_) => {
+                let flying = Flying { waiter: post.waiter, _permit: post.permit };
+                self.inflight.insert(post.opaque, flying, post.deadline, end);
+            }
+            Waiter::Taken(_) => self.untaken.push_back((end, post.deadline, post.waiter)),
+        }
+    }
+
+    fn outbox_is_low(&self) -> bool {
+        bytes::Buf::remaining(&self.outbox) < HIGH_WATER
+    }
+
+    /// One-way frames that the socket has taken are done.
+    fn release_taken(&mut self) {
+        while self.untaken.front().is_some_and(|(end, ..)| *end <= self.outbox.taken()) {
+            if let Some((_, _, Waiter::Taken(waiter))) = self.untaken.pop_front() {
+                drop(waiter.send(Ok(())));
+            }
+        }
+    }
+
+    fn dispatch(&mut self) -> Result<(), Cause> {
+        self.last_heard = self.clock.now();
+        while let Some(command) = self.frames.next(&mut self.input).map_err(Cause::Protocol)? {
+            if !command.is_response() {
+                self.answer_inbound(&command);
+            } else if let Some(Flying { waiter: Waiter::Answer(waiter), .. }) =
+                self.inflight.take(command.opaque)
+            {
+                drop(waiter.send(Ok(command)));
+            } else {
+                // Normal after a time-out or a cancelled call.
+                tracing::trace!(opaque = command.opaque, "answer without a waiter");
+            }
+        }
+        Ok(())
+    }
+
+    /// Requests from a broker use the broker's own opaques. No role that serves them is registered, so they get the
+    /// answer of Apache's client: code 3. A broker that asks faster than it reads is not answered.
+    fn answer_inbound(&mut self, request: &RemotingCommand) {
+        tracing::debug!(code = %request.request_code(), "request from a broker");
+        if request.is_oneway() || !self.outbox_is_low() {
+            return;
+        }
+        let remark = format!(" request type {} not supported", request.code);
+        let answer = RemotingCommand::response(ResponseCode::REQUEST_CODE_NOT_SUPPORTED, request.opaque);
+        let mut frame = Vec::new();
+        answer.with_remark(remark).encode(&mut frame);
+        self.outbox.push(&frame, Bytes::new());
+    }
+
+    /// When something has to be looked at, at the latest.
+    fn nearest(&self) -> Time {
+        let queued = if self.queue.is_empty() { Time::NEVER } else { self.queue_nearest };
+        let untaken = self.untaken.front().map_or(Time::NEVER, |(_, deadline, _)| *deadline);
+        let flying = self.inflight.nearest_deadline().unwrap_or(Time::NEVER);
+        let nearest = queued.min(untaken).min(flying);
+        if nearest == Time::NEVER { self.last_heard + IDLE } else { nearest }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.untaken.is_empty() && self.inflight.len() == 0 && self.outbox.is_empty()
+    }
+
+    fn expire(&mut self, now: Time) {
+        let timeout = Arc::new(Cause::TimedOut);
+        for flying in self.inflight.expire(now) {
+            flying.waiter.fail(Unanswered::NoAnswer(timeout.clone()));
+        }
+        // Their bytes stay in the outbox and may still leave: unknown, not "not sent".
+        for (end, deadline, waiter) in std::mem::take(&mut self.untaken) {
+            if deadline <= now {
+                waiter.fail(Unanswered::NoAnswer(timeout.clone()));
+            } else {
+                self.untaken.push_back((end, deadline, waiter));
+            }
+        }
+        if self.queue_nearest <= now {
+            self.queue_nearest = Time::NEVER;
+            for post in std::mem::take(&mut self.queue) {
+                if post.deadline <= now {
+                    post.waiter.fail(Unanswered::NotSent(timeout.clone()));
+                } else {
+                    self.queue_nearest = self.queue_nearest.min(post.deadline);
+                    self.queue.push_back(post);
+                }
+            }
+        }
+    }
+
+    fn close(&mut self, cause: &Arc<Cause>) {
+        let taken = self.outbox.taken();
+        let end_of = |end: u64| {
+            if end <= taken {
+                Unanswered::NoAnswer(cause.clone())
+            } else {
+                Unanswered::NotSent(cause.clone())
+            }
+        };
+        for (flying, end) in self.inflight.drain() {
+            flying.waiter.fail(end_of(end));
+        }
+        for (end, _, waiter) in self.untaken.drain(..) {
+            waiter.fail(end_of(end));
+        }
+        for post in self.queue.drain(..) {
+            post.waiter.fail(Unanswered::NotSent(cause.clone()));
+        }
+    }
+}
+
+/// One sleep for the whole connection. It is moved only to an earlier point; when it fires too early, the next look
+/// arms it anew. So a message in the steady state costs no timer operation.
+#[derive(Default)]
+struct Timer {
+    sleep: Option<(Time, Pin<Box<Sleep>>)>,
+}
+
+impl Timer {
+    fn arm(&mut self, at: Time, clock: &Clock) {
+        match &mut self.sleep {
+            Some((armed, _)) if *armed <= at => {}
+            Some((armed, sleep)) => {
+                *armed = at;
+                sleep.as_mut().reset(clock.instant(at));
+            }
+            None => self.sleep = Some((at, Box::pin(tokio::time::sleep_until(clock.instant(at))))),
+        }
+    }
+
+    async fn fired(&mut self) {
+        match &mut self.sleep {
+            Some((armed, sleep)) => {
+                sleep.as_mut().await;
+                *armed = Time::NEVER;
+            }
+            None => pending().await,
+        }
+    }
+}
+
+/// Posts taken from the channel at once.
+const BATCH: usize = 64;
+/// Posts that wait behind the channel; above it the channel fills and new posts are refused.
+const QUEUE: usize = 8_192;
+/// Room that every read is given.
+const READ: usize = 32 * 1024;
+/// Apache's client closes a channel after 120 s without traffic (`clientChannelMaxIdleTimeSeconds`).
+const IDLE: Duration = Duration::from_secs(120);

@@ -1,0 +1,213 @@
+//! Requests to addresses. Nothing above this module knows sockets.
+
+pub(crate) mod cause;
+pub(crate) mod connect;
+pub(crate) mod connection;
+mod inflight;
+mod outbox;
+pub(crate) mod pool;
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicI32, Ordering::Relaxed},
+    },
+};
+
+use bytes::Bytes;
+use maxq_policy::Time;
+use maxq_protocol::{
+    ExtFields, Flags, HeaderEncoding, RemotingCommand, Request, ResponseCode,
+    serialize::{Envelope, write_request_head},
+};
+use tokio::sync::oneshot;
+
+use crate::admission::Permit;
+use cause::Cause;
+use connection::{Post, Unanswered, Waiter};
+use pool::{Connection, Pool};
+
+/// What the rest of the client calls.
+pub(crate) struct Remoting {
+    pool: Arc<Pool>,
+    opaque: AtomicI32,
+    encoding: HeaderEncoding,
+    mapped: BTreeMap<String, Arc<str>>,
+}
+
+/// How far a call came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Opening the connection.
+    Connect,
+    /// Waiting for the socket to take the request.
+    Write,
+    /// Waiting for the answer.
+    Answer,
+}
+
+/// A call that got no answer.
+#[derive(Clone, Debug)]
+pub(crate) struct CallError {
+    pub(crate) phase: Phase,
+    pub(crate) cause: Arc<Cause>,
+}
+
+/// One request, ready to be addressed.
+pub(crate) struct Call<'a, R> {
+    pub(crate) request: &'a R,
+    pub(crate) body: Bytes,
+    pub(crate) deadline: Time,
+    pub(crate) permit: Option<Arc<Permit>>,
+}
+
+impl<'a, R: Request> Call<'a, R> {
+    pub(crate) fn new(request: &'a R, deadline: Time) -> Self {
+        Self { request, body: Bytes::new(), deadline, permit: None }
+    }
+
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    pub(crate) fn paid_by(mut self, permit: Arc<Permit>) -> Self {
+        self.permit = Some(permit);
+        self
+    }
+}
+
+impl Remoting {
+    pub(crate) fn new(
+        pool: Arc<Pool>,
+        encoding: HeaderEncoding,
+        mapped: BTreeMap<String, Arc<str>>,
+        first_opaque: i32,
+    ) -> Self {
+        Self { pool, opaque: AtomicI32::new(first_opaque), encoding, mapped }
+    }
+
+    /// Sends a request and waits for its answer, whatever its code.
+    ///
+    /// # Cancel safety
+    /// Dropped before the connection task wrote it, nothing is sent; afterwards the server may carry it out, and its
+    /// answer is dropped.
+    pub(crate) async fn call<R: Request>(
+        &self,
+        address: &Arc<str>,
+        call: Call<'_, R>,
+    ) -> Result<RemotingCommand, CallError> {
+        let connection = self.connection(address, call.deadline).await?;
+        let answer = self.begin_call(&connection, call)?;
+        end_call(connection, answer).await
+    }
+
+    /// Hands a request to the connection task. The caller can drop the request then: it is encoded.
+    pub(crate) fn begin_call<R: Request>(
+        &self,
+        connection: &Connection,
+        call: Call<'_, R>,
+    ) -> Result<Answer, CallError> {
+        let (waiter, answer) = oneshot::channel();
+        self.post(connection, call, Flags::REQUEST, Waiter::Answer(waiter))?;
+        Ok(answer)
+    }
+
+    /// Hands a one-way request to the connection task.
+    pub(crate) fn begin_cast<R: Request>(
+        &self,
+        connection: &Connection,
+        call: Call<'_, R>,
+    ) -> Result<Taken, CallError> {
+        let (waiter, taken) = oneshot::channel();
+        self.post(connection, call, Flags::ONEWAY, Waiter::Taken(waiter))?;
+        Ok(taken)
+    }
+
+    /// Whether a connection to `address` is open now.
+    pub(crate) fn is_connected(&self, address: &str) -> bool {
+        self.pool.open(self.mapped.get(address).map_or(address, |mapped| mapped)).is_some()
+    }
+
+    /// The connection to `address`, dialled if there is none.
+    ///
+    /// # Cancel safety
+    /// Safe: a dial goes on for the others.
+    pub(crate) async fn connection(
+        &self,
+        address: &Arc<str>,
+        deadline: Time,
+    ) -> Result<Arc<Connection>, CallError> {
+        let address = self.mapped.get(&**address).unwrap_or(address);
+        if let Some(connection) = self.pool.open(address) {
+            return Ok(connection);
+        }
+        // Boxed, so that the send, which nearly always finds an open connection, stays small.
+        let dialled = Box::pin(self.pool.get(address, deadline)).await;
+        dialled.map_err(|cause| CallError { phase: Phase::Connect, cause })
+    }
+
+    /// Ends every connection.
+    pub(crate) fn stop(&self) {
+        self.pool.stop();
+    }
+
+    fn post<R: Request>(
+        &self,
+        connection: &Connection,
+        call: Call<'_, R>,
+        flags: Flags,
+        waiter: Waiter,
+    ) -> Result<(), CallError> {
+        let opaque = self.opaque.fetch_add(1, Relaxed);
+        let envelope = Envelope { opaque, flags, encoding: self.encoding };
+        let mut head = Vec::with_capacity(HEAD);
+        write_request_head(call.request, &NO_EXTRA, envelope, call.body.len(), &mut head);
+        let post =
+            Post { opaque, head, body: call.body, deadline: call.deadline, waiter, permit: call.permit };
+        connection.post(post).map_err(|cause| CallError { phase: Phase::Write, cause: Arc::new(cause) })
+    }
+}
+
+/// The answer to a call that has begun.
+pub(crate) type Answer = oneshot::Receiver<Result<RemotingCommand, Unanswered>>;
+/// Whether the socket took a one-way request.
+pub(crate) type Taken = oneshot::Receiver<Result<(), Unanswered>>;
+
+/// Waits for the answer. A server that leaves is asked for nothing more on this connection.
+pub(crate) async fn end_call(
+    connection: Arc<Connection>,
+    answer: Answer,
+) -> Result<RemotingCommand, CallError> {
+    let command = answer.await.map_err(|_| lost_task())??;
+    if command.response_code() == ResponseCode::GO_AWAY {
+        connection.retire();
+    }
+    Ok(command)
+}
+
+/// Waits until the socket has taken the request.
+pub(crate) async fn end_cast(taken: Taken) -> Result<(), CallError> {
+    Ok(taken.await.map_err(|_| lost_task())??)
+}
+
+impl From<Unanswered> for CallError {
+    fn from(end: Unanswered) -> Self {
+        match end {
+            Unanswered::NotSent(cause) => Self { phase: Phase::Write, cause },
+            Unanswered::NoAnswer(cause) => Self { phase: Phase::Answer, cause },
+        }
+    }
+}
+
+/// The connection task was dropped with its runtime: whether the frame had left, nobody knows any more.
+fn lost_task() -> CallError {
+    CallError { phase: Phase::Answer, cause: Arc::new(Cause::Closed) }
+}
+
+static NO_EXTRA: ExtFields = ExtFields::new();
+
+/// A send header with its properties is seldom longer.
+const HEAD: usize = 512;

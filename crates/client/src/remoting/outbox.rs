@@ -1,0 +1,135 @@
+//! What is encoded and not yet taken by the socket.
+//!
+//! Frames are joined in one buffer, so that many small ones leave in one write; a large body stays the untouched
+//! chunk that its sender gave. The position of a frame's end in the stream tells, when the connection dies, whether
+//! the socket had taken all of it.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf, Bytes};
+
+/// Bodies up to this size are copied into the joined buffer; above it the copy costs more than a second slice.
+const COPY_LIMIT: usize = 16 * 1024;
+
+/// Above this much unwritten, nothing more is encoded.
+pub(super) const HIGH_WATER: usize = 64 * 1024;
+
+#[derive(Debug, Default)]
+pub(super) struct Outbox {
+    /// Finished chunks; each is followed by the next, the joined tail comes last.
+    chunks: VecDeque<Bytes>,
+    tail: Vec<u8>,
+    /// How much of `tail` is gone, while there are no chunks before it.
+    gone: usize,
+    in_chunks: usize,
+    taken: u64,
+}
+
+impl Outbox {
+    /// Appends one frame; gives the position of its end in the stream.
+    pub(super) fn push(&mut self, head: &[u8], body: Bytes) -> u64 {
+        self.tail.extend_from_slice(head);
+        if body.len() <= COPY_LIMIT {
+            self.tail.extend_from_slice(&body);
+        } else {
+            self.finish_tail();
+            self.in_chunks += body.len();
+            self.chunks.push_back(body);
+        }
+        self.taken + self.remaining() as u64
+    }
+
+    /// The position up to which the socket has taken the stream.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.remaining() == 0
+    }
+
+    fn finish_tail(&mut self) {
+        let mut tail = Bytes::from(std::mem::take(&mut self.tail));
+        tail.advance(std::mem::take(&mut self.gone));
+        if !tail.is_empty() {
+            self.in_chunks += tail.len();
+            self.chunks.push_back(tail);
+        }
+    }
+}
+
+impl Buf for Outbox {
+    fn remaining(&self) -> usize {
+        self.in_chunks + self.tail.len() - self.gone
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.chunks.front().map_or(&self.tail[self.gone..], |chunk| chunk)
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.taken += count as u64;
+        while let Some(front) = self.chunks.front_mut().filter(|_| count > 0) {
+            let part = count.min(front.len());
+            front.advance(part);
+            count -= part;
+            self.in_chunks -= part;
+            if front.is_empty() {
+                self.chunks.pop_front();
+            }
+        }
+        self.gone += count;
+        if self.gone == self.tail.len() {
+            self.tail.clear();
+            self.gone = 0;
+            // One burst must not keep its memory for ever.
+            self.tail.shrink_to(2 * HIGH_WATER);
+        }
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+        let tail = std::iter::once(&self.tail[self.gone..]).filter(|tail| !tail.is_empty());
+        let parts = self.chunks.iter().map(|chunk| &chunk[..]).chain(tail);
+        slices.iter_mut().zip(parts).map(|(slice, part)| *slice = std::io::IoSlice::new(part)).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// Whatever is pushed and however the socket takes it, the stream is the frames one after the other.
+        #[test]
+        fn the_stream_is_what_was_pushed(
+            frames in prop::collection::vec((0usize..300, prop_oneof![0usize..2_000, 16_000usize..40_000]), 1..12),
+            steps in prop::collection::vec(1usize..30_000, 1..40),
+        ) {
+            let (mut outbox, mut expected, mut written) = (Outbox::default(), Vec::new(), Vec::new());
+            let mut steps = steps.into_iter().cycle();
+            for (n, (head, body)) in frames.into_iter().enumerate() {
+                let (head, body) = (vec![n as u8; head], Bytes::from(vec![0x80 | n as u8; body]));
+                expected.extend_from_slice(&head);
+                expected.extend_from_slice(&body);
+                prop_assert_eq!(outbox.push(&head, body), expected.len() as u64);
+                take(&mut outbox, steps.next().unwrap_or(1), &mut written);
+            }
+            while !outbox.is_empty() {
+                take(&mut outbox, steps.next().unwrap_or(1), &mut written);
+            }
+            prop_assert_eq!(outbox.taken(), expected.len() as u64);
+            prop_assert!(written == expected);
+        }
+    }
+
+    fn take(outbox: &mut Outbox, most: usize, written: &mut Vec<u8>) {
+        let mut slices = [std::io::IoSlice::new(&[]); 4];
+        let count = outbox.chunks_vectored(&mut slices);
+        let joined: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
+        let part = most.min(joined.len());
+        written.extend_from_slice(&joined[..part]);
+        outbox.advance(part);
+    }
+}

@@ -1,0 +1,141 @@
+//! The order of leaving.
+//!
+//! Refuse new sends, wait for those under way, unregister at the brokers, close the connections, join the tasks. The
+//! last three happen once, as a task of their own, so that a caller who stops waiting interrupts nothing.
+
+use std::{
+    sync::{Arc, atomic::Ordering::AcqRel},
+    time::Duration,
+};
+
+use maxq_policy::Time;
+use maxq_protocol::{Group, header::UnregisterClient};
+use tokio::task::JoinSet;
+
+use crate::{
+    client::Shared,
+    producer::{Counts, Shared as SharedProducer},
+    remoting::Call,
+};
+
+/// What became of the messages that were under way when closing began.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct CloseReport {
+    /// Stored and acknowledged.
+    pub acknowledged: u64,
+    /// Refused by a broker.
+    pub refused: u64,
+    /// Not sent.
+    pub not_sent: u64,
+    /// May or may not be stored; those that were still under way when the time was over are here.
+    pub unknown: u64,
+    /// Messages that were not sent and that nobody else holds. A send that is awaited gives its message back with its
+    /// own error instead.
+    pub unsent: Vec<crate::Message>,
+}
+
+impl CloseReport {
+    fn add(&mut self, began: Counts, ended: Counts, still_under_way: u64) {
+        self.acknowledged += ended.acknowledged - began.acknowledged;
+        self.refused += ended.refused - began.refused;
+        self.not_sent += ended.not_sent - began.not_sent;
+        self.unknown += ended.unknown - began.unknown + still_under_way;
+    }
+}
+
+/// Closes one producer: no new sends, waits for those under way, unregisters its group.
+pub(crate) async fn close_producer(
+    client: &Arc<Shared>,
+    producer: &SharedProducer,
+    within: Duration,
+) -> CloseReport {
+    let deadline = client.clock.now() + within;
+    let mut report = CloseReport::default();
+    drain(client, producer, deadline, &mut report).await;
+    if producer.leave_once() {
+        leave_group(client, &producer.group).await;
+    }
+    report
+}
+
+/// Takes a producer out of its group, and the group off the brokers when it was the last.
+pub(crate) async fn leave_group(client: &Arc<Shared>, group: &Group) {
+    if client.roles.remove_producer(group) {
+        unregister(client, vec![group.clone()], Time::NEVER).await;
+    }
+}
+
+/// Closes a client and all that is built on it.
+pub(crate) async fn close_client(client: &Arc<Shared>, within: Duration) -> CloseReport {
+    let deadline = client.clock.now() + within;
+    let mut report = CloseReport::default();
+    let producers = client.producers();
+    for producer in &producers {
+        producer.refuse_new();
+    }
+    for producer in &producers {
+        drain(client, producer, deadline, &mut report).await;
+        producer.leave_once();
+    }
+    begin_leaving(client, deadline);
+    let left = client.tasks.wait();
+    drop(tokio::time::timeout_at(client.clock.instant(deadline), left).await);
+    report
+}
+
+/// Begins to leave when the last handle is dropped. Nothing is under way then that anybody waits for.
+pub(crate) fn leave_in_background(client: &Arc<Shared>) {
+    begin_leaving(client, client.clock.now() + LAST);
+}
+
+/// Waits until nothing of `producer` is under way.
+async fn drain(client: &Shared, producer: &SharedProducer, deadline: Time, report: &mut CloseReport) {
+    let began = producer.refuse_new();
+    let idle = tokio::time::timeout_at(client.clock.instant(deadline), producer.idle()).await;
+    let still_under_way = if idle.is_ok() { 0 } else { producer.under_way() };
+    report.add(began, producer.counts(), still_under_way);
+}
+
+/// Starts the one task that unregisters, then stops everything.
+fn begin_leaving(client: &Arc<Shared>, deadline: Time) {
+    if client.leaving.swap(true, AcqRel) {
+        return;
+    }
+    let leaving = client.clone();
+    let task = async move {
+        unregister(&leaving, leaving.roles.producer_groups(), deadline).await;
+        leaving.farewells.close();
+        leaving.farewells.wait().await;
+        leaving.stop.cancel();
+        leaving.remoting.stop();
+        tracing::info!(client = %leaving.id, "client closed");
+    };
+    client.tasks.spawn_on(task, &client.runtime);
+    client.tasks.close();
+}
+
+/// Tells every master that we have a connection to that these groups of ours are gone; Apache's
+/// `MQClientInstance.unregisterClient` asks all of them, one after the other, dead ones included.
+async fn unregister(client: &Arc<Shared>, groups: Vec<Group>, deadline: Time) {
+    let deadline = deadline.min(client.clock.now() + LAST);
+    let mut calls = JoinSet::new();
+    for (address, _) in client.routes.masters() {
+        if !client.remoting.is_connected(&address) {
+            continue;
+        }
+        for group in &groups {
+            let request = UnregisterClient {
+                client_id: client.id.to_string(),
+                producer_group: Some(group.to_string()),
+                consumer_group: None,
+            };
+            let (remoting, address) = (client.remoting.clone(), address.clone());
+            calls.spawn(async move { drop(remoting.call(&address, Call::new(&request, deadline)).await) });
+        }
+    }
+    while calls.join_next().await.is_some() {}
+}
+
+/// A broker that does not answer may not delay leaving for longer.
+const LAST: Duration = Duration::from_secs(1);
