@@ -176,7 +176,7 @@ impl Shared {
         let (pulse, beats) = Pulse::new();
         let on_open: OnOpen = {
             let pulse = pulse.clone();
-            Arc::new(move |address| pulse.ask(Beat::One(address.clone())))
+            Arc::new(move |address| pulse.ask(Beat::Opened(address.clone())))
         };
         let pool = Arc::new(Pool::new(Setup {
             connector: config.connector.unwrap_or_else(tcp),
@@ -246,6 +246,11 @@ impl Shared {
     /// The deadline of a request that begins now.
     pub(crate) fn deadline(&self) -> Time {
         self.clock.now() + self.request_timeout
+    }
+
+    /// Whether the tasks have ended: the client was closed, or its runtime is gone.
+    pub(crate) fn is_gone(&self) -> bool {
+        self.stop.is_cancelled() || self.routes.is_closed()
     }
 
     /// A seed for one plan: the next of a Weyl sequence, so that concurrent sends need no lock.

@@ -31,7 +31,7 @@ impl Clock {
 
     /// When a point of std's clock is, in this client's time.
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
-    pub(crate) fn from_std(&self, at: std::time::Instant) -> Time {
+    pub(crate) fn at_std(&self, at: std::time::Instant) -> Time {
         self.now() + at.saturating_duration_since(std::time::Instant::now())
     }
 

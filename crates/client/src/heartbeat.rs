@@ -30,8 +30,11 @@ pub(crate) struct Pulse(mpsc::Sender<Beat>);
 pub(crate) enum Beat {
     /// To every master.
     All,
-    /// To the broker at this address, if it is a master.
-    One(Arc<str>),
+    /// To the broker that is dialled at this address, if it is a master. A call that is under way will do: it is what
+    /// opened the connection, or it came just before.
+    Opened(Arc<str>),
+    /// To the master whose address this is in the routes.
+    Again(Arc<str>),
 }
 
 impl Pulse {
@@ -78,16 +81,20 @@ impl Heartbeat {
         regular.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut calls = JoinSet::new();
         let mut under_way = BTreeSet::new();
+        // Brokers that became due while their call was under way: what it carries may be out of date.
+        let mut due_again = BTreeSet::new();
         loop {
             // Finished calls first, so that their brokers count as free.
             let beat = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,
                 Some(done) = calls.join_next() => {
-                    if let Ok(address) = done {
-                        under_way.remove(&address);
+                    let Ok(address) = done else { continue };
+                    under_way.remove(&address);
+                    if !due_again.remove(&address) {
+                        continue;
                     }
-                    continue;
+                    Beat::Again(address)
                 }
                 Some(beat) = self.beats.recv() => beat,
                 _ = regular.tick() => Beat::All,
@@ -96,10 +103,13 @@ impl Heartbeat {
             for (address, broker) in self.routes.masters() {
                 let meant = match &beat {
                     Beat::All => true,
-                    Beat::One(one) => *one == address,
+                    Beat::Opened(opened) => *opened == self.remoting.target(&address),
+                    Beat::Again(again) => *again == address,
                 };
                 if meant && under_way.insert(address.clone()) {
                     calls.spawn(self.beat(address, broker, body.clone()));
+                } else if meant && !matches!(beat, Beat::Opened(_)) {
+                    due_again.insert(address);
                 }
             }
         }

@@ -2,9 +2,10 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use maxq_policy::Time;
 use maxq_protocol::{
-    ResponseCode, Topic,
+    DecodeError, ResponseCode, Topic,
     header::{GetMaxOffset, GetMinOffset, PullMessage, PullReply, SearchOffset},
     message::{PullSysFlag, StoredMessage},
 };
@@ -140,14 +141,15 @@ impl Reader {
             return Err(RequestError::refused(&address, &answer));
         }
         let reply: PullReply = answer.header().map_err(|error| RequestError::answer(&address, &error))?;
-        if code == ResponseCode::SUCCESS {
-            let records = StoredMessage::decode_all(answer.body)
-                .map_err(|error| RequestError::answer(&address, &error))?;
-            for record in records.into_iter().filter(|record| record.queue_offset >= offset) {
-                let message = MessageView::new(record, self.queue.broker_name(), LARGEST_BODY)
-                    .map_err(|error| RequestError::answer(&address, &error))?;
-                self.fetched.push_back(message);
-            }
+        if code == ResponseCode::SUCCESS
+            && let Err(error) = self.take_records(answer.body, offset)
+        {
+            // What came before the damaged record is given out first; then it is met again, as the first one.
+            let Some(last) = self.fetched.back() else {
+                return Err(RequestError::answer(&address, &error));
+            };
+            self.next = Some(last.queue_offset().cast_signed() + 1);
+            return Ok(false);
         }
         // The broker's word counts on 20 and 21 too; but an answer that leads nowhere must not become a busy loop.
         let moved = reply.next_begin_offset != offset;
@@ -157,6 +159,15 @@ impl Reader {
             ResponseCode::PULL_NOT_FOUND => waited,
             _ => !moved && self.fetched.is_empty(),
         })
+    }
+
+    fn take_records(&mut self, mut body: Bytes, offset: i64) -> Result<(), DecodeError> {
+        while let Some(record) = StoredMessage::decode(&mut body)? {
+            if record.queue_offset >= offset {
+                self.fetched.push_back(MessageView::new(record, self.queue.broker_name(), LARGEST_BODY)?);
+            }
+        }
+        Ok(())
     }
 
     async fn first_offset(&self, client: &Shared, address: &Arc<str>) -> Result<i64, RequestError> {

@@ -10,7 +10,7 @@ use std::{
 
 use maxq_policy::Time;
 use maxq_protocol::{Group, header::UnregisterClient};
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
     client::Shared,
@@ -52,33 +52,36 @@ pub(crate) async fn close_producer(
 ) -> CloseReport {
     let deadline = client.clock.now() + within;
     let mut report = CloseReport::default();
-    drain(client, producer, deadline, &mut report).await;
-    if producer.leave_once() {
-        leave_group(client, &producer.group).await;
+    let began = producer.refuse_new();
+    drain(client, producer, began, deadline, &mut report).await;
+    if let Some(left) = leave_group(client, producer) {
+        // It goes on in the background when the time is over.
+        drop(tokio::time::timeout_at(client.clock.instant(deadline), left).await);
     }
     report
 }
 
-/// Takes a producer out of its group, and the group off the brokers when it was the last.
-pub(crate) async fn leave_group(client: &Arc<Shared>, group: &Group) {
-    if client.roles.remove_producer(group) {
-        unregister(client, vec![group.clone()], Time::NEVER).await;
+/// Takes a producer out of its group, and the group off the brokers when it was the last: as a task of its own, which
+/// takes a second at most.
+pub(crate) fn leave_group(client: &Arc<Shared>, producer: &SharedProducer) -> Option<JoinHandle<()>> {
+    if !producer.leave_once() || !client.roles.remove_producer(&producer.group) {
+        return None;
     }
+    let (leaving, group) = (client.clone(), producer.group.clone());
+    let task = async move { unregister(&leaving, vec![group], Time::NEVER).await };
+    Some(client.farewells.spawn_on(task, &client.runtime))
 }
 
 /// Closes a client and all that is built on it.
 pub(crate) async fn close_client(client: &Arc<Shared>, within: Duration) -> CloseReport {
     let deadline = client.clock.now() + within;
     let mut report = CloseReport::default();
-    let producers = client.producers();
-    for producer in &producers {
-        producer.refuse_new();
-    }
-    for producer in &producers {
-        drain(client, producer, deadline, &mut report).await;
-        producer.leave_once();
-    }
+    let producers: Vec<_> =
+        client.producers().into_iter().map(|producer| (producer.refuse_new(), producer)).collect();
     begin_leaving(client, deadline);
+    for (began, producer) in &producers {
+        drain(client, producer, *began, deadline, &mut report).await;
+    }
     let left = client.tasks.wait();
     drop(tokio::time::timeout_at(client.clock.instant(deadline), left).await);
     report
@@ -90,20 +93,32 @@ pub(crate) fn leave_in_background(client: &Arc<Shared>) {
 }
 
 /// Waits until nothing of `producer` is under way.
-async fn drain(client: &Shared, producer: &SharedProducer, deadline: Time, report: &mut CloseReport) {
-    let began = producer.refuse_new();
+async fn drain(
+    client: &Shared,
+    producer: &SharedProducer,
+    began: Counts,
+    deadline: Time,
+    report: &mut CloseReport,
+) {
     let idle = tokio::time::timeout_at(client.clock.instant(deadline), producer.idle()).await;
     let still_under_way = if idle.is_ok() { 0 } else { producer.under_way() };
     report.add(began, producer.counts(), still_under_way);
 }
 
-/// Starts the one task that unregisters, then stops everything.
+/// Starts the one task that waits for what is under way, unregisters, and stops everything.
 fn begin_leaving(client: &Arc<Shared>, deadline: Time) {
     if client.leaving.swap(true, AcqRel) {
         return;
     }
     let leaving = client.clone();
     let task = async move {
+        let producers = leaving.producers();
+        let idle = async {
+            for producer in &producers {
+                producer.idle().await;
+            }
+        };
+        drop(tokio::time::timeout_at(leaving.clock.instant(deadline), idle).await);
         unregister(&leaving, leaving.roles.producer_groups(), deadline).await;
         leaving.farewells.close();
         leaving.farewells.wait().await;

@@ -17,6 +17,9 @@ use support::{Act, NAME_SERVER, Network, address, reply, route_body, route_with_
 const SENDS: RequestCode = RequestCode::SEND_MESSAGE_V2;
 const ROUTES: RequestCode = RequestCode::GET_ROUTEINFO_BY_TOPIC;
 
+/// The body of a route, or a code.
+type RouteAnswer = fn() -> Result<Vec<u8>, i32>;
+
 fn message() -> Message {
     Message::new("T", "hello")
 }
@@ -81,7 +84,7 @@ async fn an_unreachable_name_server_is_named_in_the_send_error() {
 async fn each_missing_route_says_why() {
     let unwritable = || Ok(route_with_perm(&["a"], 4));
     let masterless = || Ok(String::from_utf8(route_body(&["a"])).unwrap().replace("{0:", "{1:").into_bytes());
-    let cases: [(fn() -> Result<Vec<u8>, i32>, ErrorCode); 5] = [
+    let cases: [(RouteAnswer, ErrorCode); 5] = [
         (|| Err(17), ErrorCode::TOPIC_NOT_FOUND),
         (|| Err(1), ErrorCode::ROUTE_REFUSED),
         (unwritable, ErrorCode::NOT_WRITABLE),

@@ -9,7 +9,7 @@ use maxq::{
 use maxq_emulator::Cluster;
 
 async fn client_of(cluster: &Cluster) -> Client {
-    Client::connect(ClientConfig::new(cluster.name_servers())).await.unwrap()
+    Client::connect(ClientConfig::new(cluster.name_servers())).await.expect("the emulator answers")
 }
 
 #[tokio::test]

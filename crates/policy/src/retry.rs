@@ -203,7 +203,13 @@ impl SendPlan {
         if let Some(pause) = self.pause.take() {
             return Step::Wait(self.deadline.min(now + pause));
         }
-        let Some(queue) = self.choose(info, rotation) else { return Step::Stop(Stop::NoSuchBroker) };
+        let Some(queue) = self.choose(info, rotation) else {
+            // The broker may be new: look once before the queue is refused.
+            return match core::mem::replace(&mut self.refresh, Refresh::Used) {
+                Refresh::Unused => Step::Refresh,
+                _ => Step::Stop(Stop::NoSuchBroker),
+            };
+        };
         // Trying the one broker again at once would only burn the attempts.
         if self.has_tried(info, queue.broker) && !self.paused {
             return Step::Wait(self.deadline.min(now + self.back_off(now)));
@@ -404,6 +410,7 @@ mod tests {
         assert_eq!(expect_try(plan.next(until, &info, &Rotation::default())).0.broker, 1);
         let gone = Target::Queue { broker_name: "z".into(), queue_id: 0 };
         let mut plan = SendPlan::new(RetryPolicy::default(), AT + SECOND, gone, 7);
+        assert_eq!(plan.next(AT, &info, &Rotation::default()), Step::Refresh);
         assert_eq!(plan.next(AT, &info, &Rotation::default()), Step::Stop(Stop::NoSuchBroker));
     }
 

@@ -145,13 +145,14 @@ impl PublishInfo {
                 self.brokers.len() - 1
             }
         };
-        let queues = queues.clamp(0, MAX_QUEUES);
+        let room = MAX_QUEUES.saturating_sub(self.queues.len()) as i32;
+        let queues = queues.clamp(0, room);
         self.queues.extend((0..queues).map(|queue_id| PublishQueue { broker, queue_id }));
     }
 }
 
-/// A route is data from the network: no broker has more queues than this, and none may decide our memory.
-const MAX_QUEUES: i32 = 65_536;
+/// A route is data from the network and may not decide our memory: no topic has more queues than this.
+const MAX_QUEUES: usize = 65_536;
 
 fn master_of<'a>(name: &str, brokers: &'a [BrokerData]) -> Option<&'a String> {
     brokers.iter().find(|broker| broker.broker_name == name)?.broker_addrs.get(&MASTER)
@@ -198,16 +199,18 @@ pub(crate) mod tests {
     fn route(entries: &[(&str, i32, i32)]) -> TopicRouteData {
         let mut route = TopicRouteData::default();
         for (n, (name, queues, perm)) in entries.iter().enumerate() {
-            let mut broker = BrokerData::default();
-            broker.broker_name = (*name).to_owned();
-            broker.broker_addrs = BTreeMap::from([(0, alloc::format!("10.0.0.{n}:10911"))]);
-            route.broker_datas.push(broker);
-            let mut queue = QueueData::default();
-            queue.broker_name = (*name).to_owned();
-            queue.read_queue_nums = *queues;
-            queue.write_queue_nums = *queues;
-            queue.perm = *perm;
-            route.queue_datas.push(queue);
+            route.broker_datas.push(BrokerData {
+                broker_name: (*name).to_owned(),
+                broker_addrs: BTreeMap::from([(0, alloc::format!("10.0.0.{n}:10911"))]),
+                ..BrokerData::default()
+            });
+            route.queue_datas.push(QueueData {
+                broker_name: (*name).to_owned(),
+                read_queue_nums: *queues,
+                write_queue_nums: *queues,
+                perm: *perm,
+                ..QueueData::default()
+            });
         }
         route
     }

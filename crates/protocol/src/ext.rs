@@ -1,6 +1,6 @@
 //! Ext fields: the string pairs that carry every typed header field.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 /// String pairs in the order in which they were written; a key is there at most once.
 ///
@@ -54,6 +54,26 @@ impl ExtFields {
         }
     }
 
+    /// Fields whose texts will be parts of `source`: it is copied once, instead of every text by itself.
+    pub(crate) fn parts_of(source: &str, pairs: usize) -> Self {
+        let mut text = String::with_capacity(source.len() + ROOM_FOR_UNESCAPED);
+        text.push_str(source);
+        Self { text, spans: Vec::with_capacity(pairs) }
+    }
+
+    /// Sets a key that stands at `key_at` in the source to what stands at `value_at`.
+    pub(crate) fn set_part(&mut self, key: &str, key_at: usize, value_at: Range<usize>) {
+        // A source is a header, which 24 bits of a frame can measure.
+        let value = (value_at.start as u32, value_at.end as u32);
+        match self.place(key) {
+            Some(at) => self.spans[at].value = value,
+            None => {
+                let key_end = key_at + key.len();
+                self.spans.push(Span { key: (key_at as u32, key_end as u32), value, tag: tag_of(key) });
+            }
+        }
+    }
+
     /// Takes `key` out; says whether it was there.
     pub fn remove(&mut self, key: &str) -> bool {
         let before = self.spans.len();
@@ -96,6 +116,9 @@ impl ExtFields {
         (from as u32, to)
     }
 }
+
+/// The properties of a send have escapes, so that they cannot be a part of the source.
+const ROOM_FOR_UNESCAPED: usize = 256;
 
 /// A cheap number that few keys of one header share: first byte, last byte, length.
 fn tag_of(key: &str) -> u32 {

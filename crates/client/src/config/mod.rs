@@ -41,7 +41,7 @@ impl ClientConfig {
 
     /// A client from a connection string: `rocketmq://host:9876,[::1]:9876/?group=orders&instance=a`.
     ///
-    /// Keys: `group` (producer group), `instance` (instance name), `encoding` (`json` or `binary`), `connect_timeout`,
+    /// The port is 9876 where none is named. Keys: `group` (producer group), `instance` (instance name), `encoding` (`json` or `binary`), `connect_timeout`,
     /// `request_timeout`, `route_interval`, `heartbeat_interval` (`500ms`, `3s`, `2m`). Values are percent-encoded.
     ///
     /// # Errors

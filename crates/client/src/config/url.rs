@@ -24,18 +24,19 @@ pub(super) fn parse(url: &str) -> Result<ClientConfig, ConfigError> {
             )));
         }
     }
+    if rest.contains('@') {
+        // What stands before an @ is a secret, whatever else is in it: no part of it may be in the message.
+        return Err(ConfigError::new(
+            "credentials in a connection string are not supported by this version yet (elsewhere, write @ as %40)",
+        ));
+    }
     let (hosts, query) = match rest.split_once('?') {
         Some((hosts, query)) => (hosts, query),
         None => (rest, ""),
     };
     let hosts = hosts.strip_suffix('/').unwrap_or(hosts);
-    if hosts.contains('@') {
-        // What stands before the @ is a secret: it must not be in the message.
-        return Err(ConfigError::new(
-            "credentials in a connection string are not supported by this version yet",
-        ));
-    }
-    let mut config = ClientConfig::new(decoded(hosts)?);
+    let hosts: Vec<_> = decoded(hosts)?.split(',').map(with_port).collect();
+    let mut config = ClientConfig::new(hosts.join(","));
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
         set(&mut config, key, decoded(value)?)?;
@@ -43,6 +44,12 @@ pub(super) fn parse(url: &str) -> Result<ClientConfig, ConfigError> {
     config.checked_name_servers()?;
     config.check()?;
     Ok(config)
+}
+
+/// The port of a name server is 9876 where the string names none.
+fn with_port(host: &str) -> String {
+    let named = host.rsplit_once(':').is_some_and(|(_, port)| !port.contains(']'));
+    if named || host.trim().is_empty() { host.to_owned() } else { format!("{host}:9876") }
 }
 
 fn set(config: &mut ClientConfig, key: &str, value: String) -> Result<(), ConfigError> {
@@ -117,6 +124,7 @@ mod tests {
         assert_eq!(config.header_encoding, HeaderEncoding::Binary);
         assert_eq!(config.request_timeout, Duration::from_millis(500));
         assert_eq!(parse("rocketmq://a:1").unwrap().group, None);
+        assert_eq!(parse("rocketmq://a,[::1],b:1").unwrap().name_servers, "a:9876,[::1]:9876,b:1");
     }
 
     #[test]
@@ -132,7 +140,7 @@ mod tests {
             ("rocketmq://a:9876/?connect_timeout=3", "no duration"),
             ("rocketmq://a:9876/?connect_timeout=0s", "no duration"),
             ("rocketmq://a:9876/?encoding=xml", "json or binary"),
-            ("rocketmq://a/", "port is missing"),
+            ("rocketmq://a:x/", "1 to 65535"),
         ];
         for (url, why) in cases {
             let error = parse(url).unwrap_err().to_string();

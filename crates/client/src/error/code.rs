@@ -61,6 +61,8 @@ codes! {
     PROTOCOL = 3004: "check the port: a name server listens on 9876 and a broker on 10911 by default, and TLS is not supported yet";
     /// The peer speaks HTTP: a gRPC port of a proxy, or a web server.
     HTTP_PORT = 3005: "use the remoting port (proxy: 8080, broker: 10911, name server: 9876), not the gRPC port";
+    /// The deadline was over before anything left.
+    DEADLINE = 3006: "nothing was sent: allow more time, or look at why the connection takes no bytes";
     /// A broker refused the message or the request.
     REFUSED = 4001: "see what the broker said";
     /// Every broker that was asked is busy.

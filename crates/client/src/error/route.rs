@@ -59,7 +59,7 @@ impl RouteError {
 }
 
 /// The code of a peer that speaks something else.
-pub(super) fn protocol_code(cause: &Cause) -> Option<ErrorCode> {
+pub(crate) fn protocol_code(cause: &Cause) -> Option<ErrorCode> {
     match cause {
         Cause::Protocol(_) if cause.is_http() => Some(ErrorCode::HTTP_PORT),
         Cause::Protocol(_) => Some(ErrorCode::PROTOCOL),

@@ -190,11 +190,8 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.shared.refuse_new();
         let client = self.client.shared();
-        if self.shared.leave_once() && !client.leaving.load(Ordering::Acquire) {
-            let (client, shared) = (client.clone(), self.shared.clone());
-            let (farewells, runtime) = (client.farewells.clone(), client.runtime.clone());
-            let leave = async move { shutdown::leave_group(&client, &shared.group).await };
-            farewells.spawn_on(leave, &runtime);
+        if !client.leaving.load(Ordering::Acquire) {
+            drop(shutdown::leave_group(client, &self.shared));
         }
     }
 }
@@ -318,7 +315,7 @@ impl Sending {
 
     /// When the send ends at the latest.
     pub fn deadline(mut self, at: std::time::Instant) -> Self {
-        self.deadline = Some(self.producer.client().shared().clock.from_std(at));
+        self.deadline = Some(self.producer.client().shared().clock.at_std(at));
         self
     }
 

@@ -20,7 +20,7 @@ use crate::{
     Attempt, ErrorCode, Message, MessageQueue, Phase, SendError, SendErrorKind,
     admission::{Full, Permit},
     client::Shared as SharedClient,
-    error::{RouteError, SendFailure},
+    error::{RouteError, SendFailure, route::protocol_code},
     remoting::{Call, CallError, cause::Cause, end_call, end_cast, pool::Connection},
     route::Route,
 };
@@ -38,7 +38,7 @@ pub(super) async fn awaited(
     };
     loop {
         send.reload(now);
-        let Ok(info) = send.route.publish_info().cloned() else { return Err(send.no_route().into()) };
+        let Ok(info) = send.route.publish_info().cloned() else { return send.no_route() };
         match send.plan.next(now, &info, &send.route.rotation) {
             Step::Try { queue, until } => {
                 if let Some(receipt) = send.attempt(&info, queue, now, until).await {
@@ -63,7 +63,7 @@ pub(super) async fn oneway(producer: Producer, message: Message, mut order: Orde
     };
     loop {
         send.reload(now);
-        let Ok(info) = send.route.publish_info().cloned() else { return Err(send.no_route().into()) };
+        let Ok(info) = send.route.publish_info().cloned() else { return send.no_route().map(drop) };
         match send.plan.next(now, &info, &send.route.rotation) {
             Step::Try { queue, until } => {
                 if send.cast(&info, queue, now, until).await {
@@ -104,11 +104,17 @@ enum LastEnd {
     NoAnswer,
     Answered(Action, ResponseCode),
     BadAnswer,
+    /// The peer speaks another protocol.
+    Foreign,
 }
 
 impl<'a> Send<'a> {
     /// Everything before the first attempt, where there is room and the route is known.
     fn begin(producer: &'a Producer, message: Message, order: Order) -> Result<(Self, Time), Later<'a>> {
+        if producer.shared().admission.is_closed() {
+            // It never was under way, so that a closing producer does not count it.
+            return Err(Later::Never(Box::new(not_admitted(Full::Closed, message))));
+        }
         let waiting = Waiting { producer, under_way: producer.shared().begin(), message, order };
         let (client, shared) = (producer.client().shared(), producer.shared());
         let now = client.clock.now();
@@ -262,11 +268,13 @@ impl<'a> Send<'a> {
         };
         self.plan.observe(now, &attempt.broker, AttemptEnd::Answered { action, confirmed });
         self.under_way.stored();
-        let receipt = self.receipt(info, attempt, stored, StoreStatus::from_code(code));
+        let status = StoreStatus::from_code(code);
         if confirmed || !self.goes_on(now, info) {
-            return Some(receipt);
+            return Some(self.receipt(info, attempt, stored, status));
         }
-        self.unconfirmed.get_or_insert(Box::new(receipt));
+        let receipt = Box::new(self.receipt(info, attempt.clone(), stored, status));
+        self.attempts = receipt.attempts().to_vec();
+        self.unconfirmed.get_or_insert(receipt);
         None
     }
 
@@ -282,9 +290,9 @@ impl<'a> Send<'a> {
         let end = if error.phase == Phase::Answer { AttemptEnd::NoAnswer } else { AttemptEnd::NotSent };
         self.unanswered |= end == AttemptEnd::NoAnswer;
         self.last = match (error.phase, &*error.cause) {
+            (_, cause) if protocol_code(cause).is_some() => LastEnd::Foreign,
             (Phase::Connect, _) => LastEnd::Connect,
             (Phase::Write, _) => LastEnd::NotWritten,
-            (Phase::Answer, Cause::Protocol(_)) => LastEnd::BadAnswer,
             (Phase::Answer, _) => LastEnd::NoAnswer,
         };
         self.plan.observe(now, &attempt.broker, end);
@@ -340,7 +348,7 @@ impl<'a> Send<'a> {
             queue_offset: stored.queue_offset,
             status,
             attempts,
-            maybe_duplicate: self.unanswered,
+            maybe_duplicate: self.unanswered || self.unconfirmed.is_some(),
             created_from_default_topic: info.origin() != Origin::Topic,
         }
     }
@@ -352,12 +360,16 @@ impl<'a> Send<'a> {
         }
     }
 
-    fn no_route(self) -> SendFailure {
+    /// The route has gone away under the send.
+    fn no_route(mut self) -> Result<SendReceipt, SendError> {
+        if let Some(receipt) = self.unconfirmed.take() {
+            return Ok(*receipt);
+        }
         let error = match self.route.publish_info() {
             Err(error) => error,
             Ok(_) => RouteError::TimedOut,
         };
-        route_failure(&error, self.prepared.message, self.plan.outcome(), self.attempts)
+        Err(route_failure(&error, self.prepared.message, self.plan.outcome(), self.attempts).into())
     }
 
     fn failure(self, stop: Stop) -> SendFailure {
@@ -368,7 +380,7 @@ impl<'a> Send<'a> {
             (Stop::Deadline, LastEnd::None) => "the deadline was over before the first attempt".to_owned(),
             (Stop::Deadline, _) => format!("the deadline was over after {tries} attempts"),
             (_, LastEnd::Answered(Action::Refused | Action::Access, _)) => "the broker refused it".to_owned(),
-            (Stop::Final, LastEnd::NoAnswer | LastEnd::BadAnswer) => {
+            (Stop::Final, LastEnd::NoAnswer | LastEnd::BadAnswer | LastEnd::Foreign) => {
                 "no usable answer came, and this send must not go out twice".to_owned()
             }
             _ => format!("{tries} attempts failed"),
@@ -386,7 +398,7 @@ impl<'a> Send<'a> {
 
     /// Who or what is to blame: the last attempt tells most, but "unknown" is never reported as a refusal.
     fn blame(&self, stop: Stop) -> (SendErrorKind, ErrorCode) {
-        if self.client.stop.is_cancelled() {
+        if self.client.is_gone() {
             return (SendErrorKind::Closed, ErrorCode::CLOSED);
         }
         match self.last {
@@ -403,9 +415,17 @@ impl<'a> Send<'a> {
                 _ => (SendErrorKind::Refused, ErrorCode::REFUSED),
             },
             LastEnd::BadAnswer => (SendErrorKind::Timeout, ErrorCode::ANSWER),
+            LastEnd::Foreign => {
+                let http = self
+                    .attempts
+                    .last()
+                    .and_then(Attempt::remark)
+                    .is_some_and(|remark| remark.contains("HTTP"));
+                (SendErrorKind::Connect, if http { ErrorCode::HTTP_PORT } else { ErrorCode::PROTOCOL })
+            }
             LastEnd::NoAnswer => (SendErrorKind::Timeout, self.silence()),
             LastEnd::NotWritten | LastEnd::None if stop == Stop::Deadline => {
-                (SendErrorKind::Timeout, ErrorCode::TIMEOUT)
+                (SendErrorKind::Timeout, ErrorCode::DEADLINE)
             }
             LastEnd::Connect | LastEnd::NotWritten | LastEnd::None => {
                 (SendErrorKind::Connect, ErrorCode::CONNECT)
@@ -530,8 +550,11 @@ async fn find_route(
     deadline: Time,
 ) -> Result<(Topic, Arc<Route>), Unrouted> {
     let topic = sendable_topic(topic).map_err(Unrouted::Invalid)?;
+    // What offered nothing to an earlier send may offer something now.
+    let known = client.routes.known(&topic, producer.wish(), client.clock.now());
+    let barren = known.filter(|route| route.publish.is_err()).map(|route| route.version);
     let route =
-        client.routes.need(&topic, producer.wish(), None, deadline).await.map_err(Unrouted::NoRoute)?;
+        client.routes.need(&topic, producer.wish(), barren, deadline).await.map_err(Unrouted::NoRoute)?;
     route.publish_info().map_err(Unrouted::NoRoute)?;
     Ok((topic, route))
 }

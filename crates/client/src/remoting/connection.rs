@@ -177,6 +177,8 @@ struct Driver {
     inflight: Inflight<Flying>,
     /// One-way frames that the socket has not wholly taken, with the position of their end.
     untaken: VecDeque<(u64, Time, Waiter)>,
+    /// None of them expires before this.
+    untaken_nearest: Time,
     input: BytesMut,
     frames: FrameReader,
     last_heard: Time,
@@ -199,6 +201,7 @@ impl Driver {
             outbox: Outbox::default(),
             inflight: Inflight::new(),
             untaken: VecDeque::new(),
+            untaken_nearest: Time::NEVER,
             input: BytesMut::with_capacity(READ),
             frames: FrameReader::new(),
             last_heard: clock.now(),
@@ -214,22 +217,31 @@ impl Driver {
         let orders = wiring.orders.clone();
         let mut ordered = std::pin::pin!(orders.given.notified());
         let mut intake = Intake::Open;
+        let mut reads = 0;
         loop {
             self.encode();
             timer.arm(self.nearest(), &self.clock);
             self.input.reserve(READ);
+            if reads >= READS {
+                // The other tasks of this runtime want their turn too.
+                tokio::task::yield_now().await;
+            }
             // The order matters. Answers first: they free callers and memory. Then posts before the write, or nothing
-            // would ever be joined into one write. Reading cannot starve the rest: answers are bounded by what was
-            // sent.
+            // would ever be joined into one write. A peer that never stops talking is not heard for one turn after
+            // some reads: the last arm, which is always ready, ends that turn when the others have nothing to do.
             tokio::select! {
                 biased;
-                read = reader.read_buf(&mut self.input) => match read {
-                    Ok(0) => return Cause::PeerClosed,
-                    Ok(_) => if let Err(cause) = self.dispatch() { return cause },
-                    Err(error) => return Cause::Io(error),
-                },
+                read = reader.read_buf(&mut self.input), if reads < READS => {
+                    reads += 1;
+                    match read {
+                        Ok(0) => return Cause::PeerClosed,
+                        Ok(_) => if let Err(cause) = self.dispatch() { return cause },
+                        Err(error) => return Cause::Io(error),
+                    }
+                    continue;
+                }
                 count = wiring.posts.recv_many(&mut self.batch, BATCH),
-                    if intake != Intake::Over && self.queue.len() < QUEUE =>
+                    if intake != Intake::Over =>
                 {
                     if count == 0 {
                         intake = Intake::Over;
@@ -244,7 +256,7 @@ impl Driver {
                 () = timer.fired() => {
                     let now = self.clock.now();
                     self.expire(now);
-                    if self.is_idle() && now >= self.last_heard + IDLE {
+                    if self.nobody_waits() && now >= self.last_heard + IDLE {
                         return Cause::Idle;
                     }
                 }
@@ -256,8 +268,10 @@ impl Driver {
                     wiring.posts.close();
                     intake = Intake::Closing;
                 }
+                () = std::future::ready(()), if reads >= READS => {}
             }
-            if intake == Intake::Over && self.is_idle() {
+            reads = 0;
+            if intake == Intake::Over && self.nobody_waits() && self.outbox.is_empty() {
                 return if orders.is_given() { Cause::GoAway } else { Cause::Closed };
             }
         }
@@ -270,16 +284,18 @@ impl Driver {
             self.take_post(post);
         }
         self.batch = batch;
-        while self.queue.len() < QUEUE {
-            let Ok(post) = posts.try_recv() else { break };
+        while let Ok(post) = posts.try_recv() {
             self.take_post(post);
         }
     }
 
-    /// Encodes a post, or queues it behind the mark.
+    /// Encodes a post, or queues it behind the mark. What is more than the queue takes is told so at once: nothing may
+    /// wait in the channel, where no deadline is looked at.
     fn take_post(&mut self, post: Post) {
         if self.queue.is_empty() && self.outbox_is_low() {
             self.encode_post(post);
+        } else if self.queue.len() >= QUEUE {
+            post.waiter.fail(Unanswered::NotSent(Arc::new(Cause::Full)));
         } else {
             self.queue_nearest = self.queue_nearest.min(post.deadline);
             self.queue.push_back(post);
@@ -306,7 +322,10 @@ impl Driver {
                 let flying = Flying { waiter: post.waiter, _permit: post.permit };
                 self.inflight.insert(post.opaque, flying, post.deadline, end);
             }
-            Waiter::Taken(_) => self.untaken.push_back((end, post.deadline, post.waiter)),
+            Waiter::Taken(_) => {
+                self.untaken_nearest = self.untaken_nearest.min(post.deadline);
+                self.untaken.push_back((end, post.deadline, post.waiter));
+            }
         }
     }
 
@@ -357,14 +376,14 @@ impl Driver {
     /// When something has to be looked at, at the latest.
     fn nearest(&self) -> Time {
         let queued = if self.queue.is_empty() { Time::NEVER } else { self.queue_nearest };
-        let untaken = self.untaken.front().map_or(Time::NEVER, |(_, deadline, _)| *deadline);
+        let untaken = if self.untaken.is_empty() { Time::NEVER } else { self.untaken_nearest };
         let flying = self.inflight.nearest_deadline().unwrap_or(Time::NEVER);
         let nearest = queued.min(untaken).min(flying);
         if nearest == Time::NEVER { self.last_heard + IDLE } else { nearest }
     }
 
-    fn is_idle(&self) -> bool {
-        self.queue.is_empty() && self.untaken.is_empty() && self.inflight.len() == 0 && self.outbox.is_empty()
+    fn nobody_waits(&self) -> bool {
+        self.queue.is_empty() && self.untaken.is_empty() && self.inflight.len() == 0
     }
 
     fn expire(&mut self, now: Time) {
@@ -373,11 +392,15 @@ impl Driver {
             flying.waiter.fail(Unanswered::NoAnswer(timeout.clone()));
         }
         // Their bytes stay in the outbox and may still leave: unknown, not "not sent".
-        for (end, deadline, waiter) in std::mem::take(&mut self.untaken) {
-            if deadline <= now {
-                waiter.fail(Unanswered::NoAnswer(timeout.clone()));
-            } else {
-                self.untaken.push_back((end, deadline, waiter));
+        if self.untaken_nearest <= now {
+            self.untaken_nearest = Time::NEVER;
+            for (end, deadline, waiter) in std::mem::take(&mut self.untaken) {
+                if deadline <= now {
+                    waiter.fail(Unanswered::NoAnswer(timeout.clone()));
+                } else {
+                    self.untaken_nearest = self.untaken_nearest.min(deadline);
+                    self.untaken.push_back((end, deadline, waiter));
+                }
             }
         }
         if self.queue_nearest <= now {
@@ -446,7 +469,9 @@ impl Timer {
 
 /// Posts taken from the channel at once.
 const BATCH: usize = 64;
-/// Posts that wait behind the channel; above it the channel fills and new posts are refused.
+/// Reads in a row, before the others get a turn.
+const READS: u32 = 16;
+/// Posts that wait behind the channel; what comes on top is refused as "not sent".
 const QUEUE: usize = 8_192;
 /// Room that every read is given.
 const READ: usize = 32 * 1024;

@@ -131,6 +131,11 @@ impl Remoting {
         self.pool.open(self.mapped.get(address).map_or(address, |mapped| mapped)).is_some()
     }
 
+    /// Where `address` is really dialled.
+    pub(crate) fn target(&self, address: &Arc<str>) -> Arc<str> {
+        self.mapped.get(&**address).unwrap_or(address).clone()
+    }
+
     /// The connection to `address`, dialled if there is none.
     ///
     /// # Cancel safety
@@ -140,12 +145,12 @@ impl Remoting {
         address: &Arc<str>,
         deadline: Time,
     ) -> Result<Arc<Connection>, CallError> {
-        let address = self.mapped.get(&**address).unwrap_or(address);
-        if let Some(connection) = self.pool.open(address) {
+        let address = self.target(address);
+        if let Some(connection) = self.pool.open(&address) {
             return Ok(connection);
         }
         // Boxed, so that the send, which nearly always finds an open connection, stays small.
-        let dialled = Box::pin(self.pool.get(address, deadline)).await;
+        let dialled = Box::pin(self.pool.get(&address, deadline)).await;
         dialled.map_err(|cause| CallError { phase: Phase::Connect, cause })
     }
 

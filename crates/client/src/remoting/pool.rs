@@ -74,6 +74,8 @@ pub(crate) struct Setup {
 #[derive(Default)]
 struct Writer {
     generation: u64,
+    /// Every connection that lives, retired ones too, by generation.
+    living: BTreeMap<u64, Arc<Orders>>,
 }
 
 #[derive(Clone)]
@@ -130,7 +132,7 @@ impl Pool {
 
     /// The state of the current dial, begun here if nobody else has.
     fn dial(self: &Arc<Self>, address: &Arc<str>) -> Result<watch::Receiver<State>, Arc<Cause>> {
-        let mut writer = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut writer = self.write();
         let entries = self.entries.load();
         if let Some(entry) = entries.get(address).filter(|entry| entry.is_alive()) {
             return Ok(entry.state.clone());
@@ -175,12 +177,14 @@ impl Pool {
                     address: address.clone(),
                 };
                 tell.send_replace(State::Open(Arc::new(Connection { posts, orders: orders.clone() })));
-                // First shown, then looked: a stop between the two reaches the connection one way or the other.
+                // First entered, then looked: a stop between the two reaches the connection one way or the other.
+                self.write().living.insert(generation, orders.clone());
                 if self.setup.stop.is_cancelled() {
                     orders.stop();
                 }
                 (self.setup.on_open)(&address);
                 let cause = connection::drive(stream, wiring).await;
+                self.write().living.remove(&generation);
                 self.evict(&address, generation);
                 tell.send_replace(State::Failed(cause));
             }
@@ -194,15 +198,17 @@ impl Pool {
 
     /// Ends every connection. The client's stop token is cancelled before, so that no new one stays.
     pub(crate) fn stop(&self) {
-        for entry in self.entries.load().values() {
-            if let State::Open(connection) = &*entry.state.borrow() {
-                connection.orders.stop();
-            }
+        for orders in self.write().living.values() {
+            orders.stop();
         }
     }
 
+    fn write(&self) -> std::sync::MutexGuard<'_, Writer> {
+        self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
     fn evict(&self, address: &str, generation: u64) {
-        let _writing = self.writing.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _writing = self.write();
         let entries = self.entries.load();
         if entries.get(address).is_some_and(|entry| entry.generation == generation) {
             let mut changed = BTreeMap::clone(&entries);
@@ -215,7 +221,8 @@ impl Pool {
 impl Entry {
     fn is_alive(&self) -> bool {
         match &*self.state.borrow() {
-            State::Dialing => true,
+            // A task that is gone (its runtime ended, a connector panicked) dials no more.
+            State::Dialing => self.state.has_changed().is_ok(),
             State::Open(connection) => connection.is_usable(),
             State::Failed(_) => false,
         }

@@ -20,7 +20,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{Ask, Fetcher, Route, Routes, Snapshot, Wish, fetch::Fetched};
-use crate::{clock::Clock, error::RouteError};
+use crate::{
+    clock::Clock,
+    error::{RouteError, route::DefaultTopic},
+};
 
 /// Owns the table. Ends when the client stops.
 pub(crate) struct Keeper {
@@ -40,9 +43,12 @@ pub(crate) struct Keeper {
     version: u64,
 }
 
+/// Who asked is told through this.
+type Teller = oneshot::Sender<Result<Arc<Route>, RouteError>>;
+
 struct Pending {
     wish: Wish,
-    waiters: Vec<(Wish, oneshot::Sender<Result<Arc<Route>, RouteError>>)>,
+    waiters: Vec<(Wish, Teller)>,
 }
 
 impl Keeper {
@@ -106,12 +112,12 @@ impl Keeper {
                 }
             }
             Ask::Refresh { topic, seen } => {
-                let current = self.known(&topic).is_some_and(|route| route.version == seen);
+                let Some(route) = self.known(&topic).filter(|route| route.version == seen) else { return };
                 let rested =
                     self.last_refreshed.get(&topic).is_none_or(|last| now.since(*last) >= REFRESH_REST);
-                if current && rested {
+                if rested {
                     self.last_refreshed.insert(topic.clone(), now);
-                    self.want(topic, Wish::Own, None);
+                    self.want(topic, route.wish(), None);
                 }
             }
         }
@@ -122,12 +128,7 @@ impl Keeper {
     }
 
     /// Begins a fetch, or joins the one that is under way.
-    fn want(
-        &mut self,
-        topic: Topic,
-        wish: Wish,
-        waiter: Option<oneshot::Sender<Result<Arc<Route>, RouteError>>>,
-    ) {
+    fn want(&mut self, topic: Topic, wish: Wish, waiter: Option<Teller>) {
         let begin = !self.pending.contains_key(&topic);
         let pending =
             self.pending.entry(topic.clone()).or_insert_with(|| Pending { wish, waiters: Vec::new() });
@@ -167,6 +168,15 @@ impl Keeper {
             }
         };
         for (wanted, waiter) in pending.waiters {
+            if let (Wish::Own, Ok(route)) = (wanted, &answer)
+                && route.is_default()
+            {
+                // It joined a fetch that ended with the default topic's route: for it, there is none.
+                let name_server = route.name_server.clone();
+                let error = RouteError::TopicNotFound { name_server, default_topic: DefaultTopic::NotWanted };
+                drop(waiter.send(Err(error)));
+                continue;
+            }
             let unserved = missing && wish == Wish::Own && wanted != Wish::Own && answer.is_err();
             if unserved {
                 // It joined a fetch that did not try the default topic: fetch again, for those who want that.
@@ -217,13 +227,13 @@ impl Keeper {
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         let before = snapshot.len();
         snapshot.retain(|_, route| now.saturating_sub(route.used.load(Relaxed)) < FORGET.as_secs());
-        let topics: Vec<_> = snapshot.keys().cloned().collect();
+        let topics: Vec<_> = snapshot.iter().map(|(topic, route)| (topic.clone(), route.wish())).collect();
         if snapshot.len() < before {
             self.last_refreshed.retain(|topic, _| snapshot.contains_key(topic));
             self.snapshot.store(Arc::new(snapshot));
         }
-        for topic in topics {
-            self.want(topic, Wish::Own, None);
+        for (topic, wish) in topics {
+            self.want(topic, wish, None);
         }
     }
 }

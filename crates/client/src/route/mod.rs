@@ -45,7 +45,15 @@ impl Route {
     }
 
     fn is_default(&self) -> bool {
-        self.publish.as_ref().is_ok_and(|info| info.origin() != Origin::Topic)
+        self.wish() != Wish::Own
+    }
+
+    /// How this route was found, and how it is to be found again.
+    fn wish(&self) -> Wish {
+        match self.publish.as_ref().map(|info| info.origin()) {
+            Ok(Origin::DefaultTopic { max_queues }) => Wish::OrDefault { max_queues },
+            _ => Wish::Own,
+        }
     }
 }
 
@@ -128,6 +136,11 @@ impl Routes {
     /// Reports that a send met an error with version `seen`. When the keeper has too much to do, somebody has told it.
     pub(crate) fn report(&self, topic: &Topic, seen: u64) {
         drop(self.keeper.try_send(Ask::Refresh { topic: topic.clone(), seen }));
+    }
+
+    /// Whether the keeper has ended.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.keeper.is_closed()
     }
 
     /// The masters of all known routes.

@@ -1,6 +1,7 @@
 //! A network of scripted peers over in-memory streams. With tokio's clock paused, time passes only when all wait.
 
 #![allow(dead_code, reason = "every test file uses a part of it")]
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 use std::{
     collections::BTreeMap,

@@ -5,6 +5,8 @@
 //! this gives up and the JSON library reads the header from the start. So it decides nothing: a property test holds the
 //! two ways together.
 
+use std::ops::Range;
+
 use crate::{ExtFields, Flags, LanguageCode, RemotingCommand, Version};
 
 /// Reads a header, or gives up. It never judges: giving up is not an error.
@@ -30,13 +32,28 @@ pub(super) fn read(text: &str) -> Option<RemotingCommand> {
 }
 
 fn fields(scan: &mut Scan<'_>, ext: &mut ExtFields) -> Option<()> {
-    ext.reserve(scan.text.len() - scan.at, super::USUAL_FIELDS);
+    if !ext.is_empty() {
+        return None;
+    }
+    *ext = ExtFields::parts_of(scan.text, super::USUAL_FIELDS);
     let mut unescaped = String::new();
     scan.object(|scan, key| {
-        let value = scan.escaped_string(&mut unescaped)?;
-        ext.set(key, value);
+        // Behind the key and its colon.
+        let key_at = scan.at - key.len() - 2;
+        match scan.value(&mut unescaped)? {
+            Value::Part(at) => ext.set_part(key, key_at, at),
+            Value::Unescaped => ext.set(key, &unescaped),
+        }
         (ext.len() < super::MAX_FIELDS).then_some(())
     })
+}
+
+/// Where a value is.
+enum Value {
+    /// In the text, as it is.
+    Part(Range<usize>),
+    /// In the buffer: it had escapes.
+    Unescaped,
 }
 
 struct Scan<'a> {
@@ -73,21 +90,19 @@ impl<'a> Scan<'a> {
 
     /// A text that may have the escapes of control characters: every send has some, between its properties. What has
     /// any is put together in `buffer`.
-    fn escaped_string<'b>(&mut self, buffer: &'b mut String) -> Option<&'b str>
-    where
-        'a: 'b,
-    {
+    fn value(&mut self, buffer: &mut String) -> Option<Value> {
         self.eat(b'"')?;
+        let from = self.at;
         let mut part = self.until_quote_or_escape()?;
         if self.eat(b'"').is_some() {
-            return Some(part);
+            return Some(Value::Part(from..from + part.len()));
         }
         buffer.clear();
-        buffer.reserve(self.text.len() - self.at + part.len());
+        buffer.reserve(self.text.len() - from);
         loop {
             buffer.push_str(part);
             if self.eat(b'"').is_some() {
-                return Some(buffer);
+                return Some(Value::Unescaped);
             }
             buffer.push(self.control_character()?);
             part = self.until_quote_or_escape()?;
@@ -167,6 +182,8 @@ mod tests {
         assert_eq!(quick, json::read_thoroughly(SEND).unwrap());
         assert_eq!(quick.ext.get("i"), Some("UNIQ_KEY\u{1}7F00\u{2}\u{1f}\u{2}"));
         assert_eq!((quick.ext.get("a"), quick.ext.get("m")), (Some("pg"), Some("\u{1}")));
+        let twice = r#"{"extFields":{"a":"1","b":"2","a":"\u0001","b":"3"}}"#;
+        assert_eq!(read(twice), json::read_thoroughly(twice).ok());
     }
 
     #[test]
@@ -181,6 +198,7 @@ mod tests {
             r#"{"code":99999999999}"#,
             r#"{"code":0,"extFields":{"a":1}}"#,
             r#"{"code":0,"extFields":null}"#,
+            r#"{"code":0,"extFields":{"a":"b"},"extFields":{"c":"d"}}"#,
             r#"{"code":0,"remark":"a\nb"}"#,
             r#"{"code":0,"extFields":{"a":"\n"}}"#,
             r#"{"code":0,"extFields":{"a":"\u0020"}}"#,
