@@ -1,5 +1,7 @@
 //! Finding the cluster, keeping routes and heartbeats, and leaving. Time is tokio's paused clock.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::{

@@ -1,5 +1,6 @@
 //! Defects that were found in review, each as the story that showed it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 #![allow(
     clippy::disallowed_methods,
     reason = "a test looks at the clock, and its tasks end with its runtime"

@@ -1,5 +1,7 @@
 //! What a send does when peers behave, and when they do not. Time is tokio's paused clock.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod support;
 
 use std::{
