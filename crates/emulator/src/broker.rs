@@ -14,7 +14,7 @@ use tokio::time::sleep_until;
 
 use crate::{
     client::ClientRegistry,
-    clock::Clock,
+    clock::{Clock, millis},
     handler::{Exchange, admin, heartbeat, offset, pull, query, send, statistics, topic},
     name_server::NameServer,
     offset::ConsumerOffsets,
@@ -50,7 +50,7 @@ impl Identity {
 }
 
 /// A broker. The tasks of its connections share it; what changes is behind one lock, held for one request at a time
-/// and never across an await.
+/// and never across an await. Whoever holds it may take the name server's lock, never the other way round.
 pub(crate) struct Broker {
     pub(crate) identity: Identity,
     pub(crate) clock: Clock,
@@ -192,7 +192,8 @@ impl Service for Broker {
             "request"
         );
         let version = self.identity.version;
-        match self.route(&Exchange { broker: self, peer, request: &request }) {
+        let exchange = Exchange { broker: self, peer, request: &request, now: millis(now) };
+        match self.route(&exchange) {
             Reaction::Answer(answer) => Reaction::Answer(version.seal(answer, &request)),
             Reaction::Later(answer) => {
                 // The held answer needs the request's envelope, not its body.
@@ -238,7 +239,7 @@ impl SubscriptionGroups {
     }
 }
 
-/// How often of each group a message is delivered before it is a dead letter
+/// How often a message of any group is tried before it becomes a dead letter
 /// (`SubscriptionGroupConfig.retryMaxTimes`).
 pub(crate) const RETRY_MAX_TIMES: i32 = 16;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(10);

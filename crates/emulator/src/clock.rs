@@ -33,10 +33,9 @@ impl Clock {
         self.began_at + self.elapsed()
     }
 
-    /// Milliseconds since 1970, as RocketMQ writes time.
+    /// Now in milliseconds since 1970.
     pub(crate) fn millis(&self) -> i64 {
-        let since_epoch = self.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+        millis(self.now())
     }
 
     /// Time since this clock began.
@@ -48,6 +47,12 @@ impl Clock {
     pub(crate) fn instant(&self) -> Instant {
         tokio_now()
     }
+}
+
+/// Milliseconds since 1970, as RocketMQ writes time.
+pub(crate) fn millis(time: SystemTime) -> i64 {
+    let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place of the emulator that reads tokio's clock")]

@@ -3,17 +3,7 @@
 //! [`converse`] works over any stream. One task per connection owns its socket, its buffers and the requests that it
 //! holds; it ends when the peer leaves, breaks the framing, is silent for two minutes, or when the server is stopped.
 
-use std::{
-    future::Future,
-    io,
-    net::SocketAddr,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use maxq_protocol::{FrameReader, RemotingCommand};
@@ -112,11 +102,11 @@ async fn accept<S: Service>(
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
-    let next_connection = AtomicU64::new(1);
+    let mut connection = 0;
     while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
         match accepted {
             Ok((stream, address)) => {
-                let connection = next_connection.fetch_add(1, Ordering::Relaxed);
+                connection += 1;
                 let peer = Peer { connection, address, closing: stop.child_token() };
                 // An answer waits for nothing; a failure here means that the peer has gone already.
                 let _ = stream.set_nodelay(true);

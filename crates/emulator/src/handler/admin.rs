@@ -22,7 +22,7 @@ pub(crate) fn runtime_info(exchange: &Exchange<'_>) -> RemotingCommand {
 fn known_values(exchange: &Exchange<'_>) -> [(&'static str, String); 15] {
     let version = exchange.version();
     let state = exchange.state();
-    let uptime = (exchange.broker.clock.millis() - state.started_at).max(0) / 1000;
+    let uptime = (exchange.now - state.started_at).max(0) / 1000;
     let (days, hours, minutes, seconds) =
         (uptime / 86_400, uptime / 3600 % 24, uptime / 60 % 60, uptime % 60);
     let (end, messages) = (state.store.log_end(), state.store.message_count());

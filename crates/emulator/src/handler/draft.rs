@@ -30,7 +30,7 @@ impl Draft {
         target: Target,
     ) -> Result<Self, Refusal> {
         let version = exchange.version();
-        let now = exchange.broker.clock.millis();
+        let now = exchange.now;
         let mut pairs = envelope(exchange, header);
         if target.is_dead_letter && version.marks_dead_letters() {
             pairs.set(property::DELAY, "-1");
@@ -43,10 +43,12 @@ impl Draft {
         if !version.stores_wait() {
             pairs.remove(property::WAIT);
         }
-        let is_dead_letter = target.is_dead_letter;
         check_transaction(exchange, header, &pairs)?;
         check_store(state)?;
-        check_delay(exchange, &pairs, is_dead_letter)?;
+        if !target.is_dead_letter {
+            check_delay(&pairs)?;
+            check_timer(exchange, &pairs)?;
+        }
         check_inner_batch(exchange, header, &pairs)?;
         let unique_key = pairs.get(property::UNIQ_KEY).map(str::to_owned);
         let properties = text_of(exchange, &pairs);
@@ -81,6 +83,7 @@ impl Draft {
         if SysFlag(header.sys_flag).transaction() != SysFlag(0) || delay_level(&pairs)? > 0 {
             return Err(illegal());
         }
+        check_timer(exchange, &pairs)?;
         if exchange.request.body.len() > MAX_MESSAGE_SIZE {
             return Err(if version.refuses_large_batches_as_illegal() {
                 illegal()
@@ -89,10 +92,16 @@ impl Draft {
             });
         }
         let inherited = version.batch_children_take_the_envelope().then(|| text_of(exchange, &pairs));
-        let now = exchange.broker.clock.millis();
+        let now = exchange.now;
         let mut messages = Vec::new();
+        let mut text_length = 0;
         for entry in batch::decode(exchange.request.body.clone())? {
             let properties = child_text(entry.properties, inherited.as_deref())?;
+            // Many small entries that all take a long envelope are more than their request: stop in time.
+            text_length += properties.len() as u64;
+            if text_length > state.store.room() {
+                return Err(disk_full());
+            }
             messages.push(record(exchange, header, target, now, (entry.flag, entry.body, properties)));
         }
         Ok(Self { messages, unique_key: pairs.get(property::UNIQ_KEY).map(str::to_owned) })
@@ -182,19 +191,17 @@ fn check_store(state: &BrokerState) -> Result<(), Refusal> {
     if state.store.is_full() { Err(disk_full()) } else { Ok(()) }
 }
 
-/// Delays are not emulated yet. For timer messages the broker answers as one whose `timerWheelEnable` is off; delay
-/// levels have no such switch, so this remark is ours.
-fn check_delay(
-    exchange: &Exchange<'_>,
-    pairs: &PropertyPairs<'_>,
-    is_dead_letter: bool,
-) -> Result<(), Refusal> {
-    if is_dead_letter {
-        return Ok(());
-    }
+/// Delay levels are not emulated yet, and RocketMQ has no switch for them: this remark is ours.
+fn check_delay(pairs: &PropertyPairs<'_>) -> Result<(), Refusal> {
     if delay_level(pairs)? > 0 {
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "delay levels are not emulated yet"));
     }
+    Ok(())
+}
+
+/// Timer messages are not emulated yet: the broker answers as one whose `timerWheelEnable` is off
+/// (`HookUtils.handleScheduleMessage`).
+fn check_timer(exchange: &Exchange<'_>, pairs: &PropertyPairs<'_>) -> Result<(), Refusal> {
     const TIMERS: [&str; 3] =
         [property::TIMER_DELIVER_MS, property::TIMER_DELAY_MS, property::TIMER_DELAY_SEC];
     if exchange.version().knows_timer_messages()

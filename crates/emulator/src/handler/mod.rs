@@ -30,6 +30,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) broker: &'a Broker,
     pub(crate) peer: &'a Peer,
     pub(crate) request: &'a RemotingCommand,
+    /// When the request came, in milliseconds since 1970.
+    pub(crate) now: i64,
 }
 
 impl<'a> Exchange<'a> {

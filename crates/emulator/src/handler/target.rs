@@ -90,7 +90,8 @@ fn create_topic(
         state.topics.create_internal(&header.topic, 1, sys_flag);
     }
     if let Some(config) = state.topics.get(&header.topic) {
-        tracing::info!(broker = %exchange.broker.identity.broker, topic = %header.topic, queues = config.write_queue_nums, "topic created by a send");
+        let (broker, queues) = (&exchange.broker.identity.broker, config.write_queue_nums);
+        tracing::info!(%broker, topic = %header.topic, queues, "topic created by a send");
         exchange.broker.announce_topic(config);
     }
     Ok(())

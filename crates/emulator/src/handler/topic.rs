@@ -28,7 +28,8 @@ pub(crate) fn create(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal
         topic_sys_flag: header.topic_sys_flag.unwrap_or(0),
         write_queue_nums: header.write_queue_nums,
     };
-    tracing::info!(broker = %exchange.broker.identity.broker, topic = %config.topic_name, "topic created or changed");
+    let broker = &exchange.broker.identity.broker;
+    tracing::info!(%broker, topic = %config.topic_name, "topic created or changed");
     exchange.broker.announce_topic(&config);
     state.topics.put(config);
     // `RemotingCommand.createResponseCommand` begins with this remark, and nobody takes it away.

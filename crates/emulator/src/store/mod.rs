@@ -87,6 +87,11 @@ impl Store {
         self.used.bytes >= self.limit.bytes || self.used.messages >= self.limit.messages
     }
 
+    /// Bytes that are left.
+    pub(crate) fn room(&self) -> u64 {
+        self.limit.bytes.saturating_sub(self.used.bytes)
+    }
+
     /// The next offset of a queue; 0 for a queue that nobody has written to.
     pub(crate) fn max_offset(&self, topic: &str, queue_id: i32) -> i64 {
         self.queue(topic, queue_id).map_or(0, ConsumeQueue::max_offset)

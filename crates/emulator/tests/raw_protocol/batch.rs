@@ -1,6 +1,6 @@
 //! Batches: one request, several messages.
 
-use maxq_emulator::EmulatedVersion;
+use maxq_emulator::{Cluster, EmulatedVersion};
 use maxq_protocol::{
     RemotingCommand, ResponseCode,
     header::{SendBatchMessage, SendReply},
@@ -120,4 +120,17 @@ async fn times_and_flags_of_the_envelope_are_those_of_every_message() {
     let record = &cluster.stored("orders")[0].record;
     assert_eq!((record.queue_id, record.flag, record.sys_flag.0), (1, 9, 1));
     assert_eq!((record.reconsume_times, record.born_timestamp), (2, 123));
+}
+
+#[tokio::test]
+async fn many_small_entries_with_a_long_envelope_do_not_outgrow_the_store() {
+    // 40,000 entries that would each get 30,000 bytes of properties: more than a gigabyte for one small request.
+    let cluster = Cluster::builder().emulate("4.9.7").store_limit(1 << 20, u64::MAX).start().await.unwrap();
+    let mut client = RawClient::to_broker(&cluster).await;
+    let body = entries(&[("", ""); 40_000]);
+    let long = "x".repeat(30_000);
+    let send = Send::to("orders").properties(&[("p", &long)]).body(body);
+    let answer = client.call(batch_of(send.with(|header| header.batch = Some(true)))).await;
+    assert_eq!(answer.response_code(), ResponseCode::SERVICE_NOT_AVAILABLE);
+    assert_eq!(cluster.stored_count("orders"), 0);
 }

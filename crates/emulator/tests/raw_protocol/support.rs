@@ -26,6 +26,8 @@ pub(crate) struct RawClient {
 impl RawClient {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("the server listens");
+        // Parts of frames must not wait for each other.
+        stream.set_nodelay(true).expect("a connected socket takes options");
         Self { stream, input: BytesMut::new(), next_opaque: 1 }
     }
 
