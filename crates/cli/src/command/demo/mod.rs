@@ -1,0 +1,210 @@
+//! `maxq demo`: sends at full speed, kills a broker, and proves that nothing acknowledged is lost.
+
+mod latency;
+mod load;
+mod stage;
+mod verdict;
+
+use std::{sync::Arc, time::Duration};
+
+use maxq::{CompressionChoice, ProducerConfig};
+use tokio::task::JoinSet;
+
+use self::{
+    load::{Load, Plan},
+    stage::Stage,
+    verdict::Verdict,
+};
+use super::GOODBYE;
+use crate::{
+    args::Global,
+    clock,
+    exit::{Exit, Failure},
+    interrupt::Interrupt,
+    notes::Notes,
+    output::{Format, counted, grouped},
+};
+
+/// See it work: send at full speed, kill a broker on the way, count what is lost
+///
+/// Starts an emulated cluster in this process and sends to it over real sockets, with one client, awaited messages and
+/// one in ten one-way. Part of the way through, a broker is killed. At the end every acknowledged message is looked for
+/// in what the brokers have stored.
+///
+/// With --name-server the same runs on that cluster, in its topic maxq-demo, and no broker is killed; the messages are
+/// read back for the verdict. MAXQ_URL and NAMESRV_ADDR are not looked at, so that no cluster gets a load by accident.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES, after_long_help = LONG_HELP)]
+pub(crate) struct DemoArgs {
+    /// How long to send
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+
+    /// Stop after so many messages [default: as many as fit into 512 MiB]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    messages: Option<u64>,
+
+    /// Size of each body in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=4_194_304))]
+    body: u32,
+
+    /// How many messages are under way at once
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    in_flight: u32,
+
+    /// Brokers of the emulated cluster [default: 3]; one is killed if there are several
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
+    brokers: Option<u8>,
+}
+
+pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Exit> {
+    let mut interrupt = Interrupt::listen()?;
+    let notes = Notes::with_bar(Some(load::WHOLE));
+    let early = || Failure::error(Exit::Interrupted, "interrupted before the verdict");
+    let stage = interrupt.unless(set_up(&args, global)).await.ok_or_else(early)??;
+    notes.note(&stage.describe());
+    let plan = Plan {
+        run: clock::run_name(),
+        topic: TOPIC,
+        body: args.body as usize,
+        in_flight: args.in_flight,
+        time: Duration::from_secs(args.seconds),
+        messages: args.most_messages(),
+    };
+    let load = send(&stage, plan, &notes, &mut interrupt, global).await?;
+    notes.progress(load::WHOLE, "looking for every acknowledged message".to_owned());
+    let run = load.run().to_owned();
+    let outcome =
+        interrupt.unless(stage.stored_ids(&run, load.acknowledged_ids())).await.ok_or_else(early)?;
+    let verdict = Verdict::new(&load, outcome?);
+    notes.end_bar();
+    interrupt.unless(stage.take_down()).await;
+    match global.output {
+        Format::Human => verdict.print()?,
+        Format::Json => verdict.print_json()?,
+    }
+    verdict.explain(&load, &notes);
+    Ok(if load.was_interrupted() { Exit::Interrupted } else { verdict.exit() })
+}
+
+/// A cluster with the topic, emulated or real.
+async fn set_up(args: &DemoArgs, global: &Global) -> anyhow::Result<Stage> {
+    match (&global.name_server, args.brokers) {
+        (Some(_), Some(_)) => Err(Failure::usage(
+            "--brokers is for the emulated cluster; leave out one of --brokers and --name-server",
+        )),
+        (Some(_), None) => Stage::real(global.connect().await?, TOPIC).await,
+        (None, brokers) => {
+            let (messages, bytes) = (args.most_messages(), args.most_messages() * args.cost());
+            Stage::emulated(brokers.unwrap_or(3).into(), TOPIC, (bytes, messages + REPEATS), global.timeout)
+                .await
+        }
+    }
+}
+
+/// Sends everything; in the middle of it, a broker dies.
+async fn send(
+    stage: &Stage,
+    plan: Plan,
+    notes: &Notes,
+    interrupt: &mut Interrupt,
+    global: &Global,
+) -> anyhow::Result<Load> {
+    notes.note(&plan.describe());
+    let in_flight = plan.in_flight;
+    let config = ProducerConfig::new(GROUP)
+        .timeout(global.send_timeout())
+        .limits(in_flight as usize, 256 << 20)
+        .compression(CompressionChoice::Off);
+    let producer = stage.client().producer(config)?;
+    producer.queues(TOPIC).await?;
+    let load = Arc::new(Load::new(plan, producer.clone()));
+    let mut workers = JoinSet::new();
+    for worker in 0..in_flight as usize {
+        workers.spawn(load.clone().work(worker));
+    }
+    let mut ids = Vec::new();
+    let mut tick = tokio::time::interval(TICK);
+    let mut kill = stage.victim().is_some();
+    loop {
+        tokio::select! {
+            // What is rare goes first. A short load may be over when this task hears that half of it is: the broker
+            // is killed all the same, before the ends of the workers are seen.
+            biased;
+            () = interrupt.next(), if !load.was_interrupted() => {
+                notes.note("interrupted: judging what was sent so far");
+                load.interrupt();
+            }
+            () = load.time_to_kill(), if kill && !load.was_interrupted() => {
+                kill = false;
+                load.observe_kill();
+                stage.kill().await;
+                notes.note(&format!("killed {} after {}", stage.victim().unwrap_or_default(), load.at()));
+            }
+            _ = tick.tick() => notes.progress(load.progress(), load.line()),
+            ended = workers.join_next() => match ended {
+                Some(ended) => ids.push(ended?),
+                None => break,
+            },
+        }
+    }
+    load.end(ids);
+    // One-way messages may still be on their way to the socket.
+    producer.close(GOODBYE).await;
+    Ok(Arc::into_inner(load).expect("all workers have ended, and they had the other handles"))
+}
+
+impl DemoArgs {
+    /// How many messages are sent at most. Their ids, and on an emulated cluster the messages, are kept in memory.
+    fn most_messages(&self) -> u64 {
+        self.messages.unwrap_or_else(|| (MOST_MEMORY / self.cost()).next_multiple_of(1_000))
+    }
+
+    /// What one message takes: the body, the rest of its record, its places in the store, its id twice.
+    fn cost(&self) -> u64 {
+        u64::from(self.body) + 512
+    }
+}
+
+impl Plan {
+    fn describe(&self) -> String {
+        let Self { body, in_flight, time, messages, .. } = self;
+        format!(
+            "sending for {time:?} or {}: {} under way, bodies of {}, one message in ten one-way",
+            counted(*messages, "message"),
+            grouped((*in_flight).into()),
+            counted(*body as u64, "byte")
+        )
+    }
+}
+
+const TOPIC: &str = "maxq-demo";
+const GROUP: &str = "maxq-demo";
+const TICK: Duration = Duration::from_millis(100);
+const MOST_MEMORY: u64 = 512 << 20;
+/// Room for messages that are stored twice.
+const REPEATS: u64 = 100_000;
+
+const EXAMPLES: &str = "\
+Examples:
+  maxq demo
+  maxq demo --seconds 10 --in-flight 1000 --body 1024
+  maxq demo --name-server 127.0.0.1:9876 -o json";
+
+const LONG_HELP: &str = "\
+Examples:
+  maxq demo
+  maxq demo --seconds 10 --in-flight 1000 --body 1024
+  maxq demo --name-server 127.0.0.1:9876 -o json
+
+Output:
+  With -o json one object. sent = acknowledged + failed + unknown + oneway.
+  stored counts messages, duplicates their further copies, lost those that
+  were acknowledged and are not stored. Times are in microseconds;
+  kill_pause_us is the longest time without an acknowledgement at the kill.
+
+Exit codes:
+  0  nothing lost
+  1  something lost, or nothing acknowledged
+  3  no server reached
+  6  interrupted";

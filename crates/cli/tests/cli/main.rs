@@ -1,0 +1,13 @@
+//! The real binary against emulated clusters: what it prints, what it stores, and how it exits.
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
+
+mod bad_input;
+mod cat;
+mod demo;
+mod emulator;
+mod interrupt;
+mod name_server;
+mod process;
+mod produce;
+mod screen;
+mod topics;
