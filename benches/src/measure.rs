@@ -1,0 +1,177 @@
+//! Time, CPU and latency of the steady part of a run.
+
+use std::{
+    fs,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use cpu_time::ProcessTime;
+use hdrhistogram::Histogram;
+use tokio::task::JoinSet;
+
+use crate::load::Load;
+
+/// The clock of the benches.
+#[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// Counts messages and looks at the latency of some.
+///
+/// Reading the clock twice costs about as much as a tenth of the cheapest message, so with many in flight only one
+/// in 64 is timed; with one in flight all are.
+#[derive(Debug)]
+pub struct Meter {
+    stopped: AtomicBool,
+    messages: AtomicU64,
+    timed_every: u64,
+    latency: Mutex<Histogram<u64>>,
+}
+
+impl Meter {
+    /// A meter for `load`.
+    ///
+    /// # Panics
+    /// Never: the bounds of the histogram are constants.
+    pub fn new(load: &Load) -> Self {
+        let latency =
+            Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("1 ns to a minute, three digits");
+        let timed_every = if load.inflight.get() == 1 { 1 } else { 64 };
+        Self {
+            stopped: AtomicBool::new(false),
+            messages: AtomicU64::new(0),
+            timed_every,
+            latency: Mutex::new(latency),
+        }
+    }
+
+    /// Whether senders shall go on.
+    pub fn is_running(&self) -> bool {
+        !self.stopped.load(Relaxed)
+    }
+
+    /// The `nth` message of some task sets out.
+    pub fn start(&self, nth: u64) -> Option<Instant> {
+        nth.is_multiple_of(self.timed_every).then(now)
+    }
+
+    /// A message that set out at `started` was acknowledged.
+    pub fn finish(&self, started: Option<Instant>) {
+        self.messages.fetch_add(1, Relaxed);
+        if let Some(started) = started {
+            let took = now() - started;
+            self.latency().saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Waits until it is warm, measures, and tells the senders to stop.
+    ///
+    /// # Errors
+    /// A sender ended before that.
+    pub async fn steady(
+        &self,
+        load: &Load,
+        senders: &mut JoinSet<anyhow::Result<()>>,
+    ) -> anyhow::Result<Steady> {
+        let measured = async {
+            tokio::time::sleep(load.shape.warm).await;
+            let mark = self.mark();
+            tokio::time::sleep(load.shape.steady).await;
+            let steady = self.since(&mark);
+            self.stopped.store(true, Relaxed);
+            steady
+        };
+        tokio::select! {
+            biased; // a measured part is not lost to a sender that has just been told to stop
+            steady = measured => Ok(steady),
+            Some(ended) = senders.join_next() => {
+                ended??;
+                anyhow::bail!("a sender ended before the measuring did")
+            }
+        }
+    }
+
+    fn mark(&self) -> Mark {
+        self.latency().clear();
+        Mark { at: now(), cpu: Cpu::now(), messages: self.messages.load(Relaxed) }
+    }
+
+    fn since(&self, mark: &Mark) -> Steady {
+        let cpu = Cpu::now();
+        let elapsed = now() - mark.at;
+        let latency = self.latency();
+        let microseconds = |quantile| latency.value_at_quantile(quantile) as f64 / 1000.0;
+        Steady {
+            messages: self.messages.load(Relaxed) - mark.messages,
+            elapsed,
+            cpu: cpu.total - mark.cpu.total,
+            system_share: cpu.system_share_since(mark.cpu),
+            p50_us: microseconds(0.5),
+            p99_us: microseconds(0.99),
+            p999_us: microseconds(0.999),
+        }
+    }
+
+    fn latency(&self) -> MutexGuard<'_, Histogram<u64>> {
+        self.latency.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where the steady part began.
+struct Mark {
+    at: Instant,
+    cpu: Cpu,
+    messages: u64,
+}
+
+/// What the steady part of a run gave.
+#[derive(Clone, Copy, Debug)]
+pub struct Steady {
+    /// Acknowledged messages.
+    pub messages: u64,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// CPU time of the process, all threads, user and system.
+    pub cpu: Duration,
+    /// The part of it that the kernel spent, where the system tells.
+    pub system_share: Option<f64>,
+    /// Median latency of the messages that were timed.
+    pub p50_us: f64,
+    /// 99 of 100 were not slower.
+    pub p99_us: f64,
+    /// 999 of 1000 were not slower.
+    pub p999_us: f64,
+}
+
+/// CPU time of this process, all threads.
+#[derive(Clone, Copy, Debug)]
+struct Cpu {
+    total: Duration,
+    /// User and system time in the kernel's ticks: coarse, but the only split without `unsafe`.
+    ticks: Option<(u64, u64)>,
+}
+
+impl Cpu {
+    fn now() -> Self {
+        Self { total: ProcessTime::now().as_duration(), ticks: ticks() }
+    }
+
+    fn system_share_since(&self, before: Self) -> Option<f64> {
+        let ((user, system), (user_before, system_before)) = (self.ticks?, before.ticks?);
+        let (user, system) = (user - user_before, system - system_before);
+        (user + system > 0).then(|| system as f64 / (user + system) as f64)
+    }
+}
+
+/// `utime` and `stime`, fields 14 and 15 of Linux's `/proc/self/stat`. The name in field 2 may contain blanks.
+fn ticks() -> Option<(u64, u64)> {
+    let stat = fs::read_to_string("/proc/self/stat").ok()?;
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
