@@ -1,0 +1,212 @@
+//! The jars of one released version, fetched by Maven, and the judge compiled against them.
+//!
+//! Both are made once per version in the build folder and used again while the project file or the Java sources they
+//! came from stay the same.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    hash::{DefaultHasher, Hasher as _},
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use anyhow::{Context as _, Result, bail};
+
+/// One released version, ready to be started.
+#[derive(Clone, Debug)]
+pub(crate) struct Apache {
+    version: String,
+    server: String,
+    tools: String,
+    judge: PathBuf,
+}
+
+impl Apache {
+    /// Finds or fetches the jars of `version` and compiles the judge. `build` is a folder that outlives the run.
+    pub(crate) fn prepare(version: &str, build: &Path) -> Result<Self> {
+        // Asked first: without Java, Maven fails too, and says so in worse words.
+        let java = Command::new(tool("java")).arg("-version").output();
+        java.map_err(|error| missing("Java", "java", JAVA_INSTALL, &error))?;
+        fs::create_dir_all(build).with_context(|| format!("cannot make {}", build.display()))?;
+        let server = class_path(version, "server", build)?;
+        let tools = class_path(version, "tools", build)?;
+        let judge = build.join(format!("judge-{version}"));
+        compile_judge(&tools, &judge)?;
+        Ok(Self { version: version.to_owned(), server, tools, judge })
+    }
+
+    /// The version, such as `5.5.0`.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// The command that runs `main` of a server. It will write to `home`, which is made.
+    pub(super) fn server(&self, home: &Path, memory: &[&str], main: &[&str]) -> Result<Vec<OsString>> {
+        furnish(home, SERVER_LOGBACK)?;
+        Ok(java(home, memory, &self.server, main))
+    }
+
+    /// The command that runs the judge. It will write to `home`, which is made.
+    pub(crate) fn judge(&self, home: &Path) -> Result<Vec<OsString>> {
+        furnish(home, TOOLS_LOGBACK)?;
+        let class_path = format!("{}:{}", self.judge.display(), self.tools);
+        Ok(java(home, &["-Xmx256m"], &class_path, &["judge.Judge"]))
+    }
+}
+
+/// A JVM that starts fast, speaks UTF-8 and UTC wherever it runs, and writes to `home` and nowhere else.
+fn java(home: &Path, memory: &[&str], class_path: &str, main: &[&str]) -> Vec<OsString> {
+    let home = home.display();
+    let mut command = vec![tool("java")];
+    command.extend(memory.iter().chain(FAST_START).map(OsString::from));
+    command.extend(["-Dfile.encoding=UTF-8", "-Duser.timezone=UTC"].map(OsString::from));
+    command.push(format!("-Duser.home={home}").into());
+    command.push(format!("-Drocketmq.home.dir={home}").into());
+    command.push("-cp".into());
+    command.push(class_path.into());
+    command.extend(main.iter().map(OsString::from));
+    command
+}
+
+/// Makes a home as servers and tools want it. Version 4 does nothing without the logging files of its `conf` folder;
+/// version 5 carries them in its jars.
+fn furnish(home: &Path, logback: &str) -> Result<()> {
+    fs::create_dir_all(home.join("conf")).with_context(|| format!("cannot make {}", home.display()))?;
+    for part in ["namesrv", "broker", "tools"] {
+        fs::write(home.join(format!("conf/logback_{part}.xml")), logback)?;
+    }
+    Ok(())
+}
+
+/// The class path of a profile of `pom.xml`, from the build folder or from Maven.
+fn class_path(version: &str, profile: &str, build: &Path) -> Result<String> {
+    let stamp = digest(&[POM]);
+    let known = build.join(format!("{version}-{profile}-{stamp:016x}.classpath"));
+    if let Ok(text) = fs::read_to_string(&known)
+        && text.split(':').all(|jar| Path::new(jar).exists())
+    {
+        return Ok(text);
+    }
+    eprintln!(
+        "asking Maven for Apache RocketMQ {version} ({profile}); the first time it downloads up to 100 MB"
+    );
+    let fresh = known.with_extension(format!("{}", std::process::id()));
+    let output = Command::new("mvn")
+        .args(["-q", "-B", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/pom.xml")])
+        .args([format!("-P{profile}"), format!("-Drocketmq.version={version}")])
+        .args(["dependency:build-classpath".to_owned(), format!("-Dmdep.outputFile={}", fresh.display())])
+        .output()
+        .map_err(|error| missing("Maven", "mvn", MAVEN_INSTALL, &error))?;
+    check(&output, || {
+        format!(
+            "Maven could not resolve Apache RocketMQ {version}: is that version published, and can Maven reach \
+             its repository?"
+        )
+    })?;
+    let text = fs::read_to_string(&fresh).context("Maven wrote no class path")?.trim().to_owned();
+    fs::write(&fresh, &text)?;
+    // At once and whole: another suite may look at the same folder.
+    fs::rename(&fresh, &known)?;
+    Ok(text)
+}
+
+/// Compiles `java/judge` into `classes` unless that was done already from the same sources.
+fn compile_judge(class_path: &str, classes: &Path) -> Result<()> {
+    let sources: Vec<PathBuf> = fs::read_dir(JUDGE_SOURCES)
+        .and_then(|entries| entries.map(|entry| entry.map(|entry| entry.path())).collect())
+        .with_context(|| format!("cannot list {JUDGE_SOURCES}"))?;
+    let mut texts = vec![class_path.to_owned()];
+    for source in &sources {
+        texts.push(fs::read_to_string(source)?);
+    }
+    let stamp = format!("{:016x}", digest(&texts.iter().map(String::as_str).collect::<Vec<_>>()));
+    let stamp_file = classes.join("stamp");
+    if fs::read_to_string(&stamp_file).is_ok_and(|known| known == stamp) {
+        return Ok(());
+    }
+    let output = Command::new(tool("javac"))
+        .args(["-nowarn", "-proc:none", "-encoding", "UTF-8", "-cp", class_path, "-d"])
+        .arg(classes)
+        .args(&sources)
+        .output()
+        .map_err(|error| missing("A Java compiler (JDK 11 or newer)", "javac", JAVA_INSTALL, &error))?;
+    check(&output, || "the judge (interop/java/judge) does not compile".to_owned())?;
+    fs::write(&stamp_file, stamp).context("cannot write into the build folder")
+}
+
+/// `java` or `javac`: the one of `JAVA_HOME`, else the one on the path.
+fn tool(name: &str) -> OsString {
+    let home = env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin").join(name));
+    home.filter(|path| path.exists()).map_or_else(|| name.into(), PathBuf::into_os_string)
+}
+
+fn missing(what: &str, program: &str, install: &str, error: &std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{what} is needed to run Apache RocketMQ, but `{program}` does not start ({error}). {install} Everything but \
+         the interop suite works without it."
+    )
+}
+
+fn check(output: &Output, what: impl FnOnce() -> String) -> Result<()> {
+    if output.status.success() {
+        return Ok(());
+    }
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    bail!("{}\n{}{}", what(), out.trim_end(), err.trim_end());
+}
+
+fn digest(texts: &[&str]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for text in texts {
+        hasher.write(text.as_bytes());
+        hasher.write_u8(0xff);
+    }
+    hasher.finish()
+}
+
+const POM: &str = include_str!("../../pom.xml");
+const JUDGE_SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/java/judge");
+/// Warnings on standard output.
+const SERVER_LOGBACK: &str = r#"<configuration>
+  <appender name="console" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d %-5level %logger{0} - %msg%n</pattern></encoder>
+  </appender>
+  <root level="WARN"><appender-ref ref="console"/></root>
+</configuration>
+"#;
+/// Nothing: the output of a tool is its result.
+const TOOLS_LOGBACK: &str = "<configuration><root level=\"OFF\"/></configuration>\n";
+/// A smoke run ends before an optimising compiler pays.
+const FAST_START: &[&str] = &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"];
+const JAVA_INSTALL: &str = "Install a JDK (Debian, Ubuntu: apt install openjdk-17-jdk-headless; Fedora: dnf install \
+                            java-17-openjdk-devel; macOS: brew install openjdk@17) or let JAVA_HOME name one.";
+const MAVEN_INSTALL: &str = "Install it (Debian, Ubuntu: apt install maven; Fedora: dnf install maven; macOS: brew \
+                             install maven).";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_tool_is_named_with_the_command_that_installs_it() {
+        let error = std::io::Error::from(std::io::ErrorKind::NotFound);
+        let text = missing("Maven", "mvn", MAVEN_INSTALL, &error).to_string();
+        assert!(text.starts_with("Maven is needed") && text.contains("apt install maven"), "{text}");
+    }
+
+    #[test]
+    fn every_version_finds_its_logging_files() {
+        let folder = tempfile::tempdir().unwrap();
+        furnish(folder.path(), SERVER_LOGBACK).unwrap();
+        for part in ["namesrv", "broker", "tools"] {
+            assert!(folder.path().join(format!("conf/logback_{part}.xml")).exists(), "{part}");
+        }
+    }
+
+    #[test]
+    fn texts_that_are_cut_elsewhere_have_another_digest() {
+        assert_ne!(digest(&["ab", "c"]), digest(&["a", "bc"]));
+    }
+}

@@ -1,0 +1,8 @@
+//! Released Apache RocketMQ: the jars of one version, and clusters started from them.
+
+mod class_path;
+mod cluster;
+mod name_server;
+
+pub(crate) use class_path::Apache;
+pub(crate) use cluster::{ApacheCluster, Broker, CLUSTER};

@@ -1,0 +1,20 @@
+//! Ctrl-C, SIGTERM and SIGHUP: nothing is left running and nothing is left on the disk.
+
+use std::{fs, path::PathBuf, process, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use crate::{clock, process as children};
+
+/// From now on an interrupt kills every child, removes `scratch` and ends the suite with status 130.
+pub(crate) fn handle(scratch: PathBuf) -> Result<()> {
+    ctrlc::set_handler(move || {
+        eprintln!("interrupted: stopping every process that was started here");
+        children::release_all();
+        // A server that dies at this moment may still write a last file: try until the folder stays away.
+        let gone = || Ok((fs::remove_dir_all(&scratch).is_ok() || !scratch.exists()).then_some(()));
+        let _ = clock::wait_for(Duration::from_secs(2), gone);
+        process::exit(130);
+    })
+    .context("cannot listen for interrupts")
+}

@@ -1,0 +1,187 @@
+//! Child processes that never outlive the suite.
+//!
+//! Every child hangs on a leash: a pipe that the suite holds open and never writes to. A small shell beside the child
+//! waits for the end of that pipe and then kills the child with SIGKILL. The pipe ends when the [`Process`] is dropped,
+//! when the suite is interrupted ([`release_all`]), and also when the suite itself is killed, because the kernel then
+//! closes its files. Shell and child ignore the SIGINT of a Ctrl-C: the suite decides in which order things end.
+
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::clock;
+
+/// A running child. Dropping it kills it and waits for its end.
+pub(crate) struct Process {
+    name: String,
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+}
+
+/// What a child that ended by itself left behind.
+pub(crate) struct Ended {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Process {
+    /// Starts `command` (program first) with `input` as its standard input. Its output goes to files in `folder`,
+    /// named after `name`.
+    pub(crate) fn start(
+        name: &str,
+        command: &[OsString],
+        input: Option<&Path>,
+        folder: &Path,
+    ) -> Result<Self> {
+        let (stdout, stderr) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.err")));
+        let mut child = Command::new("sh")
+            .args(["-c", LEASH, "leash"])
+            .arg(input.unwrap_or(Path::new("/dev/null")))
+            .args(command)
+            .stdin(Stdio::piped())
+            .stdout(File::create(&stdout).with_context(|| format!("cannot write {}", stdout.display()))?)
+            .stderr(File::create(&stderr).with_context(|| format!("cannot write {}", stderr.display()))?)
+            .spawn()
+            .with_context(|| format!("cannot start sh for {name}"))?;
+        if let Some(leash) = child.stdin.take() {
+            leashes(|all| all.insert(child.id(), leash));
+        }
+        Ok(Self { name: name.to_owned(), child, stdout, stderr })
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) fn wait(mut self, limit: Duration) -> Result<Ended> {
+        let status = clock::wait_for(limit, || Ok(self.child.try_wait()?))?;
+        let Some(status) = status else {
+            bail!("{} did not end within {} s\n{}", self.name, limit.as_secs(), self.tail());
+        };
+        let stdout = fs::read(&self.stdout)?;
+        let stderr = String::from_utf8_lossy(&fs::read(&self.stderr)?).into_owned();
+        Ok(Ended { status, stdout, stderr })
+    }
+
+    /// The last lines that it printed, under a heading.
+    pub(crate) fn tail(&self) -> String {
+        tail(&self.name, &[&self.stdout, &self.stderr])
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        leashes(|all| all.remove(&self.child.id()));
+        // The shell ends right after the child it has killed. An error means that it was waited for before.
+        let _ = self.child.wait();
+    }
+}
+
+/// The last lines of `files`, under a heading.
+pub(crate) fn tail(name: &str, files: &[&Path]) -> String {
+    let mut text = format!("--- last lines of {name}\n");
+    for file in files {
+        let content = fs::read(file).unwrap_or_default();
+        let content = String::from_utf8_lossy(&content);
+        // Status messages of Apache's logging library, hundreds at each start.
+        let lines: Vec<_> = content.lines().filter(|line| !line.contains(" |-")).collect();
+        for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}
+
+/// Lets every child go, as if all were dropped: for an interrupt, whose handler owns none of them.
+pub(crate) fn release_all() {
+    leashes(std::mem::take);
+}
+
+/// The leashes by process id of the shell.
+fn leashes<T>(change: impl FnOnce(&mut BTreeMap<u32, ChildStdin>) -> T) -> T {
+    static LEASHES: Mutex<BTreeMap<u32, ChildStdin>> = Mutex::new(BTreeMap::new());
+    change(&mut LEASHES.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// `sh -c LEASH leash INPUT PROGRAM ARGUMENT..`
+///
+/// Standard input is the leash. A background command of a shell that is not interactive loses its standard input
+/// unless told otherwise, hence descriptor 3. The child must not hold the leash itself, hence `3<&-`.
+const LEASH: &str = r#"
+trap '' INT
+exec 3<&0
+input=$1
+shift
+"$@" <"$input" 3<&- &
+child=$!
+{ read -r _; kill -9 "$child"; } <&3 3<&- >/dev/null 2>&1 &
+watcher=$!
+exec 3<&-
+wait "$child"
+status=$?
+kill "$watcher" 2>/dev/null
+exit "$status"
+"#;
+
+const TAIL_LINES: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn command(words: &[&str]) -> Vec<OsString> {
+        words.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_child_gets_its_input_and_gives_back_its_output_and_status() {
+        let folder = tempfile::tempdir().unwrap();
+        let input = folder.path().join("input");
+        fs::write(&input, "from the file").unwrap();
+        let script = command(&["sh", "-c", "cat; echo to stderr >&2; exit 3"]);
+        let child = Process::start("child", &script, Some(&input), folder.path()).unwrap();
+        let ended = child.wait(Duration::from_secs(10)).unwrap();
+        assert_eq!(ended.status.code(), Some(3));
+        assert_eq!(ended.stdout, b"from the file");
+        assert_eq!(ended.stderr, "to stderr\n");
+    }
+
+    #[test]
+    fn a_dropped_child_is_dead_even_when_it_ignores_the_polite_signals() {
+        let folder = tempfile::tempdir().unwrap();
+        let pid = folder.path().join("pid");
+        let script = format!("trap '' INT TERM HUP; echo $$ >{}; while :; do sleep 1; done", pid.display());
+        let child =
+            Process::start("stubborn", &command(&["sh", "-c", &script]), None, folder.path()).unwrap();
+        let written = || Ok(fs::read_to_string(&pid).ok().filter(|text| text.ends_with('\n')));
+        let pid = clock::wait_for(Duration::from_secs(10), written).unwrap().unwrap();
+        let process = PathBuf::from(format!("/proc/{}", pid.trim()));
+        assert!(!Path::new("/proc/self").exists() || process.exists());
+        drop(child);
+        assert!(!process.exists());
+    }
+
+    #[test]
+    fn the_tail_of_a_long_output_is_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let lines: String = (0..100).map(|line| format!("line {line}\n05:00 |-INFO in logback\n")).collect();
+        fs::write(&log, lines).unwrap();
+        let text = tail("log", &[&log]);
+        assert!(text.starts_with("--- last lines of log\nline 60\n"), "{text}");
+        assert!(text.ends_with("line 99\n"), "{text}");
+    }
+}

@@ -1,0 +1,94 @@
+//! Apache's Java producer.
+
+use anyhow::{Context as _, Result};
+
+use super::{
+    admin,
+    readers::{Lookup, all_see, find},
+};
+use crate::{
+    expect,
+    judge::{Acknowledged, SendMode, SendResult},
+    message::{Sample, Seen},
+    stage::Stage,
+};
+
+/// Awaited, with callback, one way, to a chosen queue and in batches: every reader finds each message where the result
+/// of its send says.
+pub(super) fn every_way_to_send(stage: &mut Stage<'_>) -> Result<()> {
+    const TOPIC: &str = "interop-java";
+    admin::create_topic(stage, TOPIC, 4)?;
+    let name_server = stage.name_server.clone();
+    let last = stage.brokers.last().context("a stage has brokers")?.name.clone();
+    let sends = [
+        (SendMode::Sync, None, waited()),
+        (SendMode::Async, None, vec![Sample::new("with callback").tag("b").keys(&["k1"])]),
+        (SendMode::Oneway, None, vec![Sample::new("one way")]),
+        (SendMode::Sync, Some((last.as_str(), 3)), vec![Sample::new("to the last queue")]),
+        (SendMode::Async, Some((last.as_str(), 2)), vec![Sample::new("with callback to queue 2")]),
+        (SendMode::Oneway, Some((last.as_str(), 1)), vec![Sample::new("one way to queue 1")]),
+        (SendMode::Batch, None, batch()),
+    ];
+    let mut sent = Vec::new();
+    let mut results = Vec::new();
+    for (mode, queue, samples) in sends {
+        let came = stage.judge()?.send(&name_server, TOPIC, &samples, mode, queue)?;
+        sent.extend(samples);
+        results.extend(came.into_iter().map(|result| (result, queue)));
+    }
+    let seen = all_see(stage, TOPIC, &sent, Lookup::First)?;
+    for (result, queue) in &results {
+        found_where_it_says(result, &seen)?;
+        if let Some(queue) = queue {
+            let stored = find(&seen, &result.sent_message_id)?;
+            expect::that("queue that was asked for", (stored.broker.as_str(), stored.queue)).is(queue)?;
+        }
+    }
+    Ok(())
+}
+
+/// A topic that nobody made comes into being on the broker that gets the first message, by the rules of TBW102.
+pub(super) fn auto_created_topic(stage: &mut Stage<'_>) -> Result<()> {
+    const TOPIC: &str = "interop-java-new";
+    let name_server = stage.name_server.clone();
+    let sample = Sample::new("makes its topic");
+    let results =
+        stage.judge()?.send(&name_server, TOPIC, std::slice::from_ref(&sample), SendMode::Sync, None)?;
+    let seen = all_see(stage, TOPIC, &[sample], Lookup::First)?;
+    found_where_it_says(&results[0], &seen)?;
+    admin::is_made_by_default(stage, TOPIC, &seen[0].broker)
+}
+
+fn waited() -> Vec<Sample> {
+    vec![
+        Sample::new("awaited").tag("a").keys(&["k1", "k2"]).flag(7).property("na=me", "va:lue=ä, 🚀"),
+        Sample::new("x"),
+        // Longer than 4 KiB: the client compresses it.
+        Sample::new("repeated text ".repeat(700)),
+        Sample::new((0..=255).collect::<Vec<u8>>()),
+    ]
+}
+
+fn batch() -> Vec<Sample> {
+    (0..3).map(|number| Sample::new(format!("batch {number}")).tag("c").keys(&["batch"])).collect()
+}
+
+/// Compares the ids and places of a result with the stored messages.
+fn found_where_it_says(result: &SendResult, seen: &[Seen]) -> Result<()> {
+    let Some(Acknowledged { status, message_id, offset_message_id, broker, queue, offset }) =
+        &result.acknowledged
+    else {
+        return find(seen, &result.sent_message_id).map(drop);
+    };
+    expect::that("status", status.as_str()).is(&"SEND_OK")?;
+    let (ids, offset_ids): (Vec<_>, Vec<_>) =
+        (message_id.split(',').collect(), offset_message_id.split(',').collect());
+    expect::that("number of offset ids", offset_ids.len()).is(&ids.len())?;
+    expect::that("id in the result", ids[0]).is(&result.sent_message_id.as_str())?;
+    for ((id, offset_id), offset) in ids.iter().zip(offset_ids).zip(*offset..) {
+        let stored = find(seen, id)?;
+        expect::that(&format!("place of message {id}"), stored.place()).is(&(broker, *queue, offset))?;
+        expect::that("offset message id", stored.offset_message_id.as_str()).is(&offset_id)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! Where a scenario plays: a cluster, real or pretended, and those who look at it.
+
+use std::{fs, path::PathBuf};
+
+use anyhow::Result;
+
+use crate::{
+    apache::{Apache, Broker},
+    judge::Judge,
+    maxq::Maxq,
+};
+
+/// What a scenario is given.
+pub(crate) struct Stage<'a> {
+    /// Who serves, for the report: `Apache 5.5.0` or `emulator 5.5.0`.
+    pub(crate) server: String,
+    pub(crate) name_server: String,
+    pub(crate) brokers: Vec<Broker>,
+    /// The command line under test; absent when the judges are tested alone.
+    pub(crate) maxq: Option<Maxq>,
+    pub(crate) judges: &'a mut Judges,
+}
+
+/// The Java judge of one version, started when it is needed and again when it has ended.
+pub(crate) struct Judges {
+    apache: Apache,
+    folder: PathBuf,
+    judge: Option<Judge>,
+}
+
+impl Stage<'_> {
+    /// Apache's client and tools.
+    pub(crate) fn judge(&mut self) -> Result<&mut Judge> {
+        self.judges.judge()
+    }
+}
+
+impl Judges {
+    /// Judges of `apache`'s version; `folder` takes what they write.
+    pub(crate) fn new(apache: &Apache, folder: PathBuf) -> Self {
+        Self { apache: apache.clone(), folder, judge: None }
+    }
+
+    /// The version of client and tools.
+    pub(crate) fn version(&self) -> &str {
+        self.apache.version()
+    }
+
+    /// The running judge.
+    pub(crate) fn judge(&mut self) -> Result<&mut Judge> {
+        // A wrong option makes mqadmin end the judge: the next scenario gets another.
+        let judge = match self.running() {
+            Some(judge) => judge,
+            None => {
+                fs::create_dir_all(&self.folder)?;
+                Judge::start(&self.apache, &self.folder)?
+            }
+        };
+        Ok(self.judge.insert(judge))
+    }
+
+    fn running(&mut self) -> Option<Judge> {
+        let mut judge = self.judge.take()?;
+        judge.is_running().then_some(judge)
+    }
+}
