@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use maxq_policy::Time;
 use maxq_protocol::{ResponseCode, Version, header};
 use tokio::{sync::mpsc, task::JoinSet, time::MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
@@ -83,6 +84,8 @@ impl Heartbeat {
         let mut under_way = BTreeSet::new();
         // Brokers that became due while their call was under way: what it carries may be out of date.
         let mut due_again = BTreeSet::new();
+        // A broker that closes every connection at once must not be dialled in a loop by its own heartbeats.
+        let mut last = BTreeMap::<Arc<str>, Time>::new();
         loop {
             // Finished calls first, so that their brokers count as free.
             let beat = tokio::select! {
@@ -100,13 +103,19 @@ impl Heartbeat {
                 _ = regular.tick() => Beat::All,
             };
             let Some(body) = self.roles.heartbeat(&self.client_id).map(Bytes::from) else { continue };
-            for (address, broker) in self.routes.masters() {
+            let (now, masters) = (self.clock.now(), self.routes.masters());
+            last.retain(|address, _| masters.contains_key(address));
+            for (address, broker) in masters {
                 let meant = match &beat {
                     Beat::All => true,
-                    Beat::Opened(opened) => *opened == self.remoting.target(&address),
+                    Beat::Opened(opened) => {
+                        *opened == self.remoting.target(&address)
+                            && last.get(&address).is_none_or(|last| now.since(*last) >= REST)
+                    }
                     Beat::Again(again) => *again == address,
                 };
                 if meant && under_way.insert(address.clone()) {
+                    last.insert(address.clone(), now);
                     calls.spawn(self.beat(address, broker, body.clone()));
                 } else if meant && !matches!(beat, Beat::Opened(_)) {
                     due_again.insert(address);
@@ -142,5 +151,7 @@ impl Heartbeat {
     }
 }
 
+/// A connection that opens so soon after the last beat gets none of its own.
+const REST: Duration = Duration::from_secs(1);
 /// Apache's client sends its first scheduled heartbeat after 1 s.
 const FIRST: Duration = Duration::from_secs(1);

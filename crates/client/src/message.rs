@@ -24,8 +24,8 @@ pub struct Message {
     properties: Properties,
     wait_for_store: bool,
     unique_id: Option<UniqueId>,
-    /// A name of RocketMQ's own that the user tried to set; send refuses the message and says so.
-    reserved_name: Option<Box<str>>,
+    /// What cannot be sent as it was said; send refuses the message and says why.
+    misuse: Option<Box<str>>,
 }
 
 impl Message {
@@ -38,7 +38,7 @@ impl Message {
             properties: Properties::new(),
             wait_for_store: true,
             unique_id: None,
-            reserved_name: None,
+            misuse: None,
         }
     }
 
@@ -52,6 +52,10 @@ impl Message {
     /// Adds one key that the broker indexes (property `KEYS`, joined by blanks). A key has no blanks in it.
     #[must_use]
     pub fn key(mut self, key: impl AsRef<str>) -> Self {
+        if key.as_ref().is_empty() || key.as_ref().contains(' ') {
+            let why = format!("key {:?} is empty or has a blank, and blanks separate keys", key.as_ref());
+            self.misuse.get_or_insert(why.into());
+        }
         let keys = match self.properties.get(property::KEYS) {
             Some(keys) => format!("{keys} {}", key.as_ref()),
             None => key.as_ref().to_owned(),
@@ -71,7 +75,8 @@ impl Message {
     pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         let name = name.into();
         if property::is_reserved(&name) {
-            self.reserved_name.get_or_insert(name.into());
+            let why = format!("property {name:?} is RocketMQ's own: use the method of that purpose instead");
+            self.misuse.get_or_insert(why.into());
         } else {
             self.properties.set(name, value.into());
         }
@@ -120,8 +125,8 @@ impl Message {
         &self.properties
     }
 
-    pub(crate) fn reserved_name(&self) -> Option<&str> {
-        self.reserved_name.as_deref()
+    pub(crate) fn misuse(&self) -> Option<&str> {
+        self.misuse.as_deref()
     }
 
     pub(crate) const fn unique_id(&self) -> Option<UniqueId> {

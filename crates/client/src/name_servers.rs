@@ -25,6 +25,11 @@ impl NameServers {
         Self { servers, choice: StickyChoice::new(start), remoting, clock }
     }
 
+    /// The servers, to be named in an error.
+    pub(crate) fn list(&self) -> Arc<str> {
+        self.servers.join(", ").into()
+    }
+
     /// Asks until one answers, whatever it says. Each gets its share of the time that is left, so that a silent one
     /// leaves some for the next.
     ///

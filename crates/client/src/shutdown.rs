@@ -28,7 +28,7 @@ pub struct CloseReport {
     pub refused: u64,
     /// Not sent.
     pub not_sent: u64,
-    /// May or may not be stored; those that were still under way when the time was over are here.
+    /// May or may not be stored: no answer, one-way, or still under way when the time was over.
     pub unknown: u64,
     /// Messages that were not sent and that nobody else holds. A send that is awaited gives its message back with its
     /// own error instead.
@@ -101,8 +101,8 @@ async fn drain(
     report: &mut CloseReport,
 ) {
     let idle = tokio::time::timeout_at(client.clock.instant(deadline), producer.idle()).await;
-    let still_under_way = if idle.is_ok() { 0 } else { producer.under_way() };
-    report.add(began, producer.counts(), still_under_way);
+    let (ended, under_way) = producer.counts_and_rest();
+    report.add(began, ended, if idle.is_ok() { 0 } else { under_way });
 }
 
 /// Starts the one task that waits for what is under way, unregisters, and stops everything.

@@ -611,3 +611,77 @@ fn no_part_of_a_secret_comes_back_in_an_error() {
     let error = ClientConfig::from_url("rocketmq://key:s3c?ret@a:9876").unwrap_err().to_string();
     assert!(!error.contains("ret@") && !error.contains("s3c"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_frozen_broker_gives_back_the_permits_of_sends_that_were_given_up() {
+    let network = Network::cluster("T", &["a", "b"]);
+    network.deafen(&address("a"));
+    let producer = network.client().producer(uncompressed().limits(8, 64 << 20)).unwrap();
+    let frozen = MessageQueue::new("T", "a", 0);
+    // The first fills the stream's buffer; the others wait behind it.
+    let first = producer.send(Message::new("T", vec![7; 200_000])).to(frozen.clone()).timeout(60 * SECOND);
+    let _first = tokio::spawn(first.into_future());
+    tokio::time::sleep(Duration::from_millis(10)).await;
+    for _ in 0..7 {
+        let sending = producer.send(message()).to(frozen.clone()).timeout(60 * SECOND).into_future();
+        drop(tokio::time::timeout(Duration::from_millis(10), sending).await);
+    }
+    producer.send(message()).to(MessageQueue::new("T", "b", 0)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unconfirmed_store_before_a_silence_is_maybe_a_duplicate() {
+    let network = Network::cluster("T", &["a", "b"]);
+    let sends = Arc::new(AtomicUsize::new(0));
+    for broker in ["a", "b"] {
+        let sends = sends.clone();
+        network.peer(&address(broker), move |request| {
+            let mut answer = serve(request);
+            if request.request_code() == SENDS {
+                if sends.fetch_add(1, Ordering::Relaxed) > 0 {
+                    return vec![];
+                }
+                answer.code = 10;
+            }
+            vec![Act::Answer(answer)]
+        });
+    }
+    let policy = RetryPolicy::default().retry_when_not_stored_ok(true).attempts(2);
+    let receipt = network.producer().send(message()).retry(policy).await.unwrap();
+    assert_eq!((receipt.attempts().len(), receipt.maybe_duplicate()), (2, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_with_a_blank_would_be_two_and_is_refused() {
+    let network = Network::cluster("T", &["a"]);
+    let error = network.producer().send(message().key("a b")).await.unwrap_err();
+    assert_eq!(error.kind(), SendErrorKind::Invalid);
+    assert!(error.to_string().contains("blanks separate keys"), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bare_ipv6_address_of_a_route_can_be_mapped() {
+    let network = Network::cluster("T", &["fd00::7"]);
+    network.remove(&address("fd00::7"));
+    network.peer("reachable:10911", |request| vec![Act::Answer(serve(request))]);
+    let config = network.config().map_address("fd00::7:10911", "reachable:10911");
+    let producer = Client::lazy(config).unwrap().producer(ProducerConfig::new("tests")).unwrap();
+    producer.send(message()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_name_server_is_named_in_the_send_error() {
+    let network = Network::default();
+    network.deafen(NAME_SERVER);
+    let error = network.producer().send(message()).await.unwrap_err();
+    assert_eq!(error.kind(), SendErrorKind::NoRoute);
+    assert!(error.to_string().contains(NAME_SERVER), "{error}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_closed_client_makes_no_producer() {
+    let network = Network::cluster("T", &["a"]);
+    let client = network.client();
+    client.close(SECOND).await;
+    assert!(client.producer(ProducerConfig::new("late")).is_err());
+}

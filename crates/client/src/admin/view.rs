@@ -104,6 +104,7 @@ impl TopicRoute {
                 (0..group.read_queues.min(65_536))
                     .map(|queue_id| MessageQueue::new(self.topic.as_str(), group.broker.as_str(), queue_id))
             })
+            .take(65_536)
             .collect()
     }
 }

@@ -7,7 +7,10 @@ use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
 use maxq_policy::RetryPolicy;
 use maxq_protocol::{HeaderEncoding, message::Properties};
 
-use crate::{ConfigError, remoting::connect::Connect};
+use crate::{
+    ConfigError,
+    remoting::connect::{Connect, bracketed},
+};
 
 /// How a client finds and talks to its cluster.
 ///
@@ -176,8 +179,8 @@ impl ClientConfig {
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
         for (from, to) in &self.mapped {
-            check_address(from, 10911)?;
-            check_address(to, 10911)?;
+            check_address(&bracketed(from), 10911)?;
+            check_address(&bracketed(to), 10911)?;
         }
         let intervals = [
             ("route_interval", self.route_interval),

@@ -54,9 +54,9 @@ codes! {
     /// No connection could be opened to a broker.
     CONNECT = 3001: "check that the broker's advertised address (brokerIP1) can be reached from here, or map it with map_address";
     /// No answer came before the deadline.
-    TIMEOUT = 3002: "the message may be stored all the same; look at the broker's load, or allow more time";
+    TIMEOUT = 3002: "look at the server's load, or allow more time";
     /// The connection was lost before the answer came.
-    LOST = 3003: "the message may be stored all the same; look at the broker";
+    LOST = 3003: "look at the server: it, or the network, ended the connection";
     /// The peer speaks another protocol.
     PROTOCOL = 3004: "check the port: a name server listens on 9876 and a broker on 10911 by default, and TLS is not supported yet";
     /// The peer speaks HTTP: a gRPC port of a proxy, or a web server.

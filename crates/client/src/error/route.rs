@@ -22,7 +22,10 @@ pub(crate) enum RouteError {
     /// The answer is no route.
     Malformed { name_server: Arc<str>, why: DecodeError },
     /// The deadline came first.
-    TimedOut,
+    TimedOut {
+        /// The configured name servers.
+        name_servers: Arc<str>,
+    },
     /// The client is closed.
     Closed,
 }
@@ -52,7 +55,7 @@ impl RouteError {
             },
             Self::Refused { .. } => ErrorCode::ROUTE_REFUSED,
             Self::Malformed { .. } => ErrorCode::ROUTE_UNUSABLE,
-            Self::TimedOut => ErrorCode::NAME_SERVER_UNREACHABLE,
+            Self::TimedOut { .. } => ErrorCode::NAME_SERVER_UNREACHABLE,
             Self::Closed => ErrorCode::CLOSED,
         }
     }
@@ -94,7 +97,9 @@ impl fmt::Display for RouteError {
             Self::Malformed { name_server, why } => {
                 write!(f, "the route of name server {name_server}: {why}")
             }
-            Self::TimedOut => f.write_str("no route came before the deadline"),
+            Self::TimedOut { name_servers } => {
+                write!(f, "no route came from {name_servers} before the deadline")
+            }
             Self::Closed => f.write_str("the client is closed"),
         }
     }

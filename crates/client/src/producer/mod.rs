@@ -1,5 +1,6 @@
 //! The producer: one handle, one builder for a send, two endings so far.
 
+mod begin;
 mod prepare;
 mod receipt;
 mod send;
@@ -104,6 +105,9 @@ impl Producer {
         owned: Option<Owned>,
     ) -> Result<Self, ConfigError> {
         config.check()?;
+        if client.shared().is_gone() || client.shared().leaving.load(Ordering::Acquire) {
+            return Err(ConfigError::new("the client is closed: make a new one"));
+        }
         let group = Group::new(config.group.as_str())
             .map_err(|error| ConfigError::new(format!("the producer group is not valid: {error}")))?;
         if matches!(group.as_str(), "DEFAULT_PRODUCER" | "CLIENT_INNER_PRODUCER") {
@@ -223,10 +227,12 @@ impl Shared {
         }
     }
 
-    pub(crate) fn under_way(&self) -> u64 {
-        let ended = self.counts();
-        let ended = ended.acknowledged + ended.refused + ended.not_sent + ended.unknown;
-        self.tally.begun.load(Ordering::Acquire).saturating_sub(ended)
+    /// What has ended, and how many have not, at one moment.
+    pub(crate) fn counts_and_rest(&self) -> (Counts, u64) {
+        let begun = self.tally.begun.load(Ordering::Acquire);
+        let counts = self.counts();
+        let ended = counts.acknowledged + counts.refused + counts.not_sent + counts.unknown;
+        (counts, begun.saturating_sub(ended))
     }
 
     /// Waits until nothing is under way.
@@ -236,7 +242,7 @@ impl Shared {
             let mut ended = std::pin::pin!(ended);
             // First listen, then look: an end between the two is not missed.
             ended.as_mut().enable();
-            if self.under_way() == 0 {
+            if self.counts_and_rest().1 == 0 {
                 return;
             }
             ended.await;

@@ -85,10 +85,8 @@ fn check(message: &Message, max_message_size: usize) -> Result<(), (SendErrorKin
         );
         return Err((SendErrorKind::TooLarge, ErrorCode::TOO_LARGE, why));
     }
-    if let Some(name) = message.reserved_name() {
-        return invalid(format!(
-            "property {name:?} is RocketMQ's own: use the method of that purpose instead"
-        ));
+    if let Some(why) = message.misuse() {
+        return invalid(why.to_owned());
     }
     for (name, value) in message.properties() {
         let why = if name.is_empty() || value.is_empty() {

@@ -123,7 +123,7 @@ impl SendReceipt {
         self.status
     }
 
-    /// Whether an earlier attempt got no answer, so that the message may be stored twice.
+    /// Whether the message may be stored twice: an attempt got no answer, or two brokers stored it.
     pub const fn maybe_duplicate(&self) -> bool {
         self.maybe_duplicate
     }

@@ -13,12 +13,11 @@ use maxq_protocol::{
 
 use super::{
     DEFAULT_TOPIC_QUEUES, MessageId, Order, Producer, SendReceipt, Shared, StoreStatus, UnderWay,
-    prepare::{PreparedMessage, Unfit, prepare, sendable_topic},
-    receipt::Attempts,
+    begin::Later, prepare::PreparedMessage, receipt::Attempts,
 };
 use crate::{
     Attempt, ErrorCode, Message, MessageQueue, Phase, SendError, SendErrorKind,
-    admission::{Full, Permit},
+    admission::Permit,
     client::Shared as SharedClient,
     error::{RouteError, SendFailure, route::protocol_code},
     remoting::{Call, CallError, cause::Cause, end_call, end_cast, pool::Connection},
@@ -79,25 +78,25 @@ pub(super) async fn oneway(producer: Producer, message: Message, mut order: Orde
 }
 
 /// One send under way. Its future is boxed once, and everything below works on this.
-struct Send<'a> {
-    client: &'a SharedClient,
-    producer: &'a Shared,
-    topic: Topic,
-    prepared: PreparedMessage,
-    permit: Arc<Permit>,
-    route: Arc<Route>,
-    plan: SendPlan,
-    attempts: Vec<Attempt>,
-    under_way: UnderWay<'a>,
-    unanswered: bool,
+pub(super) struct Send<'a> {
+    pub(super) client: &'a SharedClient,
+    pub(super) producer: &'a Shared,
+    pub(super) topic: Topic,
+    pub(super) prepared: PreparedMessage,
+    pub(super) permit: Arc<Permit>,
+    pub(super) route: Arc<Route>,
+    pub(super) plan: SendPlan,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) under_way: UnderWay<'a>,
+    pub(super) unanswered: bool,
     /// What the last attempt ended with, for the error's kind.
-    last: LastEnd,
+    pub(super) last: LastEnd,
     /// The unconfirmed receipt, when the policy asks for another broker after it.
-    unconfirmed: Option<Box<SendReceipt>>,
+    pub(super) unconfirmed: Option<Box<SendReceipt>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LastEnd {
+pub(super) enum LastEnd {
     None,
     Connect,
     NotWritten,
@@ -109,32 +108,6 @@ enum LastEnd {
 }
 
 impl<'a> Send<'a> {
-    /// Everything before the first attempt, where there is room and the route is known.
-    fn begin(producer: &'a Producer, message: Message, order: Order) -> Result<(Self, Time), Later<'a>> {
-        if producer.shared().admission.is_closed() {
-            // It never was under way, so that a closing producer does not count it.
-            return Err(Later::Never(Box::new(not_admitted(Full::Closed, message))));
-        }
-        let waiting = Waiting { producer, under_way: producer.shared().begin(), message, order };
-        let (client, shared) = (producer.client().shared(), producer.shared());
-        let now = client.clock.now();
-        // A topic in the snapshot is valid: the common case checks and copies no name.
-        let Some(route) = client.routes.known(waiting.message.topic(), shared.wish(), now) else {
-            return Err(Later::Waiting(waiting));
-        };
-        let topic = match &route.publish {
-            Ok(info) if !info.topic().is_send_forbidden() => info.topic().clone(),
-            _ => return Err(Later::Waiting(waiting)),
-        };
-        let Ok(permit) = shared.admission.try_admit(waiting.message.body().len()) else {
-            return Err(Later::Waiting(waiting));
-        };
-        match waiting.ready(permit) {
-            Ok(ready) => Ok((ready.on(topic, route), now)),
-            Err(failure) => Err(Later::Never(Box::new(failure))),
-        }
-    }
-
     /// One attempt; a receipt ends the send.
     async fn attempt(
         &mut self,
@@ -205,7 +178,7 @@ impl<'a> Send<'a> {
     }
 
     fn call<'b>(&self, header: &'b SendMessageV2<'b>, until: Time) -> Call<'b, SendMessageV2<'b>> {
-        Call::new(header, until).body(self.prepared.body.clone()).paid_by(self.permit.clone())
+        Call::new(header, until).body(self.prepared.body.clone()).paid_by(&self.permit)
     }
 
     fn header(&self, broker_name: &'a str, queue_id: i32) -> SendMessageV2<'_> {
@@ -354,20 +327,31 @@ impl<'a> Send<'a> {
     }
 
     fn stop(mut self, stop: Stop) -> Result<SendReceipt, SendError> {
-        match self.unconfirmed.take() {
-            Some(receipt) => Ok(*receipt),
+        match self.settle() {
+            Some(receipt) => Ok(receipt),
             None => Err(self.failure(stop).into()),
         }
     }
 
+    /// The unconfirmed receipt, when another broker did not confirm either; it knows of what was tried since.
+    fn settle(&mut self) -> Option<SendReceipt> {
+        let mut receipt = *self.unconfirmed.take()?;
+        let stored = self.attempts.iter().filter(|attempt| {
+            attempt.code.is_some_and(|code| judge(ResponseCode(code), "") == Action::Stored)
+        });
+        receipt.maybe_duplicate |= self.unanswered || stored.count() > 1;
+        receipt.attempts = Attempts::Many(self.attempts.as_slice().into());
+        Some(receipt)
+    }
+
     /// The route has gone away under the send.
     fn no_route(mut self) -> Result<SendReceipt, SendError> {
-        if let Some(receipt) = self.unconfirmed.take() {
-            return Ok(*receipt);
+        if let Some(receipt) = self.settle() {
+            return Ok(receipt);
         }
         let error = match self.route.publish_info() {
             Err(error) => error,
-            Ok(_) => RouteError::TimedOut,
+            Ok(_) => self.client.routes.timed_out(),
         };
         Err(route_failure(&error, self.prepared.message, self.plan.outcome(), self.attempts).into())
     }
@@ -396,7 +380,7 @@ impl<'a> Send<'a> {
         }
     }
 
-    /// Who or what is to blame: the last attempt tells most, but "unknown" is never reported as a refusal.
+    /// Who or what is to blame: the last attempt tells. What is known of the message is the outcome's to say.
     fn blame(&self, stop: Stop) -> (SendErrorKind, ErrorCode) {
         if self.client.is_gone() {
             return (SendErrorKind::Closed, ErrorCode::CLOSED);
@@ -427,9 +411,8 @@ impl<'a> Send<'a> {
             LastEnd::NotWritten | LastEnd::None if stop == Stop::Deadline => {
                 (SendErrorKind::Timeout, ErrorCode::DEADLINE)
             }
-            LastEnd::Connect | LastEnd::NotWritten | LastEnd::None => {
-                (SendErrorKind::Connect, ErrorCode::CONNECT)
-            }
+            LastEnd::NotWritten => (SendErrorKind::Connect, ErrorCode::LOST),
+            LastEnd::Connect | LastEnd::None => (SendErrorKind::Connect, ErrorCode::CONNECT),
         }
     }
 
@@ -437,76 +420,6 @@ impl<'a> Send<'a> {
         let in_time = self.client.clock.now() < self.plan.deadline();
         let timed_out = self.attempts.last().and_then(Attempt::remark) == Some(&*Cause::TimedOut.to_string());
         if in_time && !timed_out { ErrorCode::LOST } else { ErrorCode::TIMEOUT }
-    }
-}
-
-/// A send that could not begin at once. What seldom happens is boxed, so that the future of a send stays small.
-enum Later<'a> {
-    Waiting(Waiting<'a>),
-    Never(Box<SendFailure>),
-}
-
-/// A send that waits for room or for its route.
-struct Waiting<'a> {
-    producer: &'a Producer,
-    under_way: UnderWay<'a>,
-    message: Message,
-    order: Order,
-}
-
-/// An admitted and prepared message that lacks nothing but its route.
-struct Ready<'a> {
-    producer: &'a Producer,
-    under_way: UnderWay<'a>,
-    prepared: PreparedMessage,
-    permit: Permit,
-    order: Order,
-}
-
-impl<'a> Waiting<'a> {
-    async fn wait(self) -> Result<(Send<'a>, Time), SendFailure> {
-        let (client, shared) = (&**self.producer.client().shared(), &**self.producer.shared());
-        let deadline = self.order.deadline;
-        let permit = match admit(client, shared, self.message.body().len(), deadline).await {
-            Ok(permit) => permit,
-            Err(full) => return Err(not_admitted(full, self.message)),
-        };
-        let ready = self.ready(permit)?;
-        match find_route(client, shared, ready.prepared.message.topic(), deadline).await {
-            Ok((topic, route)) => Ok((ready.on(topic, route), client.clock.now())),
-            Err(unrouted) => Err(unrouted.into_failure(ready.prepared.message)),
-        }
-    }
-
-    fn ready(self, permit: Permit) -> Result<Ready<'a>, SendFailure> {
-        let Self { producer, under_way, message, order } = self;
-        if let Some(queue) = order.queue.as_ref().filter(|queue| queue.topic() != message.topic()) {
-            let why = format!("queue {queue} belongs to another topic");
-            return Err(Unfit { message, kind: SendErrorKind::Invalid, code: ErrorCode::INVALID, why }.into());
-        }
-        let prepared = prepare(producer.client().shared(), producer.shared(), message)?;
-        Ok(Ready { producer, under_way, prepared, permit, order })
-    }
-}
-
-impl<'a> Ready<'a> {
-    fn on(self, topic: Topic, route: Arc<Route>) -> Send<'a> {
-        let Self { producer, under_way, prepared, permit, order } = self;
-        let client = &**producer.client().shared();
-        Send {
-            client,
-            producer: producer.shared(),
-            topic,
-            prepared,
-            permit: Arc::new(permit),
-            route,
-            plan: SendPlan::new(order.policy, order.deadline, order.target(), client.next_seed()),
-            attempts: Vec::new(),
-            under_way,
-            unanswered: false,
-            last: LastEnd::None,
-            unconfirmed: None,
-        }
     }
 }
 
@@ -527,80 +440,7 @@ impl Stored {
     }
 }
 
-/// Waits for room.
-async fn admit(
-    client: &SharedClient,
-    producer: &Shared,
-    bytes: usize,
-    deadline: Time,
-) -> Result<Permit, Full> {
-    if let Ok(permit) = producer.admission.try_admit(bytes) {
-        return Ok(permit);
-    }
-    let admitted = producer.admission.admit(bytes);
-    let admitted = tokio::time::timeout_at(client.clock.instant(deadline), admitted).await;
-    admitted.unwrap_or(Err(Full::NoRoom))
-}
-
-/// Finds the route of a topic that the snapshot does not have.
-async fn find_route(
-    client: &SharedClient,
-    producer: &Shared,
-    topic: &str,
-    deadline: Time,
-) -> Result<(Topic, Arc<Route>), Unrouted> {
-    let topic = sendable_topic(topic).map_err(Unrouted::Invalid)?;
-    // What offered nothing to an earlier send may offer something now.
-    let known = client.routes.known(&topic, producer.wish(), client.clock.now());
-    let barren = known.filter(|route| route.publish.is_err()).map(|route| route.version);
-    let route =
-        client.routes.need(&topic, producer.wish(), barren, deadline).await.map_err(Unrouted::NoRoute)?;
-    route.publish_info().map_err(Unrouted::NoRoute)?;
-    Ok((topic, route))
-}
-
-enum Unrouted {
-    Invalid(String),
-    NoRoute(RouteError),
-}
-
-impl Unrouted {
-    fn into_failure(self, message: Message) -> SendFailure {
-        match self {
-            Self::Invalid(why) => {
-                Unfit { message, kind: SendErrorKind::Invalid, code: ErrorCode::INVALID, why }.into()
-            }
-            Self::NoRoute(error) => route_failure(&error, message, Outcome::NotSent, Vec::new()),
-        }
-    }
-}
-
-fn not_admitted(full: Full, message: Message) -> SendFailure {
-    let (kind, code, why) = match full {
-        Full::NoRoom => {
-            let why = "as many messages or bytes as this producer may have were under way until the deadline";
-            (SendErrorKind::Overloaded, ErrorCode::OVERLOADED, why)
-        }
-        Full::Closed => (SendErrorKind::Closed, ErrorCode::CLOSED, "the producer is closed"),
-    };
-    Unfit { message, kind, code, why: why.to_owned() }.into()
-}
-
-impl From<Unfit> for SendFailure {
-    fn from(unfit: Unfit) -> Self {
-        Self {
-            kind: unfit.kind,
-            code: unfit.code,
-            outcome: Outcome::NotSent,
-            topic: unfit.message.topic().to_owned(),
-            what: unfit.why,
-            attempts: Vec::new(),
-            messages: vec![unfit.message],
-        }
-    }
-}
-
-fn route_failure(
+pub(super) fn route_failure(
     error: &RouteError,
     message: Message,
     outcome: Outcome,

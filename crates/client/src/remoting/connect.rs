@@ -65,7 +65,7 @@ pub(crate) fn tcp() -> Arc<dyn Connect> {
 }
 
 /// Java servers may report IPv6 addresses without brackets (`::1:10911`): the port stands after the last colon.
-fn bracketed(address: &str) -> String {
+pub(crate) fn bracketed(address: &str) -> String {
     match address.rsplit_once(':') {
         Some((host, port)) if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
         _ => address.to_owned(),

@@ -15,7 +15,7 @@ use std::{
     future::pending,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -47,9 +47,9 @@ pub(crate) struct Post {
     pub(crate) body: Bytes,
     pub(crate) deadline: Time,
     pub(crate) waiter: Waiter,
-    /// What pays for the message. It stays with a written request until it is answered or expires, even when the
-    /// caller has gone.
-    pub(crate) permit: Option<Arc<Permit>>,
+    /// What pays for the message. A post that waits does not hold it, its caller does; a written request does until it
+    /// is answered or expires, even when the caller has gone.
+    pub(crate) permit: Weak<Permit>,
 }
 
 /// Who waits, and for what.
@@ -220,6 +220,9 @@ impl Driver {
         let mut reads = 0;
         loop {
             self.encode();
+            if intake == Intake::Over && self.nobody_waits() && self.outbox.is_empty() {
+                return if orders.is_given() { Cause::GoAway } else { Cause::Closed };
+            }
             timer.arm(self.nearest(), &self.clock);
             self.input.reserve(READ);
             if reads >= READS {
@@ -235,7 +238,15 @@ impl Driver {
                     reads += 1;
                     match read {
                         Ok(0) => return Cause::PeerClosed,
-                        Ok(_) => if let Err(cause) = self.dispatch() { return cause },
+                        Ok(_) => {
+                            if let Err(cause) = self.dispatch() {
+                                return cause;
+                            }
+                            // The clock was just read, and a busy connection seldom comes to its timer.
+                            if self.last_heard >= self.nearest() {
+                                self.expire(self.last_heard);
+                            }
+                        }
                         Err(error) => return Cause::Io(error),
                     }
                     continue;
@@ -271,29 +282,30 @@ impl Driver {
                 () = std::future::ready(()), if reads >= READS => {}
             }
             reads = 0;
-            if intake == Intake::Over && self.nobody_waits() && self.outbox.is_empty() {
-                return if orders.is_given() { Cause::GoAway } else { Cause::Closed };
-            }
         }
     }
 
     /// Takes the batch and whatever else is waiting already, so that one write carries all of it.
     fn take_posts(&mut self, posts: &mut mpsc::Receiver<Post>) {
+        let now = self.clock.now();
         let mut batch = std::mem::take(&mut self.batch);
         for post in batch.drain(..) {
-            self.take_post(post);
+            self.take_post(now, post);
         }
         self.batch = batch;
         while let Ok(post) = posts.try_recv() {
-            self.take_post(post);
+            self.take_post(now, post);
         }
     }
 
     /// Encodes a post, or queues it behind the mark. What is more than the queue takes is told so at once: nothing may
     /// wait in the channel, where no deadline is looked at.
-    fn take_post(&mut self, post: Post) {
+    fn take_post(&mut self, now: Time, post: Post) {
+        if self.queue.len() >= QUEUE {
+            self.queue.retain(|queued| !queued.waiter.is_gone());
+        }
         if self.queue.is_empty() && self.outbox_is_low() {
-            self.encode_post(post);
+            self.encode_post(now, post);
         } else if self.queue.len() >= QUEUE {
             post.waiter.fail(Unanswered::NotSent(Arc::new(Cause::Full)));
         } else {
@@ -304,22 +316,27 @@ impl Driver {
 
     /// Moves queued posts into the outbox up to its mark.
     fn encode(&mut self) {
-        while !self.queue.is_empty() && self.outbox_is_low() {
-            if let Some(post) = self.queue.pop_front() {
-                self.encode_post(post);
-            }
+        if self.queue.is_empty() || !self.outbox_is_low() {
+            return;
+        }
+        let now = self.clock.now();
+        while let Some(post) = if self.outbox_is_low() { self.queue.pop_front() } else { None } {
+            self.encode_post(now, post);
         }
     }
 
-    /// A post whose caller has gone leaves no trace.
-    fn encode_post(&mut self, post: Post) {
+    /// A post whose caller has gone leaves no trace, and one that comes too late is not sent.
+    fn encode_post(&mut self, now: Time, post: Post) {
         if post.waiter.is_gone() {
             return;
+        }
+        if post.deadline <= now {
+            return post.waiter.fail(Unanswered::NotSent(Arc::new(Cause::TimedOut)));
         }
         let end = self.outbox.push(&post.head, post.body);
         match post.waiter {
             Waiter::Answer(_) => {
-                let flying = Flying { waiter: post.waiter, _permit: post.permit };
+                let flying = Flying { waiter: post.waiter, _permit: post.permit.upgrade() };
                 self.inflight.insert(post.opaque, flying, post.deadline, end);
             }
             Waiter::Taken(_) => {
@@ -408,7 +425,7 @@ impl Driver {
             for post in std::mem::take(&mut self.queue) {
                 if post.deadline <= now {
                     post.waiter.fail(Unanswered::NotSent(timeout.clone()));
-                } else {
+                } else if !post.waiter.is_gone() {
                     self.queue_nearest = self.queue_nearest.min(post.deadline);
                     self.queue.push_back(post);
                 }

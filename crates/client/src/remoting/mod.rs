@@ -10,7 +10,7 @@ pub(crate) mod pool;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc,
+        Arc, Weak,
         atomic::{AtomicI32, Ordering::Relaxed},
     },
 };
@@ -60,12 +60,12 @@ pub(crate) struct Call<'a, R> {
     pub(crate) request: &'a R,
     pub(crate) body: Bytes,
     pub(crate) deadline: Time,
-    pub(crate) permit: Option<Arc<Permit>>,
+    pub(crate) permit: Weak<Permit>,
 }
 
 impl<'a, R: Request> Call<'a, R> {
     pub(crate) fn new(request: &'a R, deadline: Time) -> Self {
-        Self { request, body: Bytes::new(), deadline, permit: None }
+        Self { request, body: Bytes::new(), deadline, permit: Weak::new() }
     }
 
     pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
@@ -73,8 +73,8 @@ impl<'a, R: Request> Call<'a, R> {
         self
     }
 
-    pub(crate) fn paid_by(mut self, permit: Arc<Permit>) -> Self {
-        self.permit = Some(permit);
+    pub(crate) fn paid_by(mut self, permit: &Arc<Permit>) -> Self {
+        self.permit = Arc::downgrade(permit);
         self
     }
 }
@@ -86,6 +86,9 @@ impl Remoting {
         mapped: BTreeMap<String, Arc<str>>,
         first_opaque: i32,
     ) -> Self {
+        // A Java server may register an IPv6 address without its brackets.
+        let bracketed = mapped.iter().map(|(from, to)| (connect::bracketed(from), to.clone()));
+        let mapped = bracketed.chain(mapped.clone()).collect();
         Self { pool, opaque: AtomicI32::new(first_opaque), encoding, mapped }
     }
 

@@ -62,7 +62,8 @@ impl Keeper {
         let snapshot = Arc::<ArcSwap<Snapshot>>::default();
         let (sender, asks) = mpsc::channel(ASKS);
         let clock = fetcher.clock;
-        let routes = Routes { snapshot: snapshot.clone(), keeper: sender, clock };
+        let name_servers = fetcher.name_servers.list();
+        let routes = Routes { snapshot: snapshot.clone(), keeper: sender, clock, name_servers };
         let keeper = Self {
             snapshot,
             asks,

@@ -66,6 +66,7 @@ pub(crate) struct Routes {
     snapshot: Arc<ArcSwap<Snapshot>>,
     keeper: mpsc::Sender<Ask>,
     clock: Clock,
+    name_servers: Arc<str>,
 }
 
 /// What the keeper is asked.
@@ -130,12 +131,16 @@ impl Routes {
         };
         tokio::time::timeout_at(self.clock.instant(deadline), asked)
             .await
-            .unwrap_or(Err(RouteError::TimedOut))
+            .unwrap_or_else(|_| Err(self.timed_out()))
     }
 
     /// Reports that a send met an error with version `seen`. When the keeper has too much to do, somebody has told it.
     pub(crate) fn report(&self, topic: &Topic, seen: u64) {
         drop(self.keeper.try_send(Ask::Refresh { topic: topic.clone(), seen }));
+    }
+
+    pub(crate) fn timed_out(&self) -> RouteError {
+        RouteError::TimedOut { name_servers: self.name_servers.clone() }
     }
 
     /// Whether the keeper has ended.
