@@ -83,11 +83,6 @@ impl Judge {
         Ok(judge)
     }
 
-    /// The version of client and tools.
-    pub(crate) fn version(&self) -> &str {
-        &self.version
-    }
-
     /// Sends `samples`; one result a message, one in all for a batch. With a queue, to that queue.
     pub(crate) fn send(
         &mut self,
@@ -135,14 +130,24 @@ impl Judge {
     /// ends with status 0 even then.
     pub(crate) fn mqadmin(&mut self, name_server: &str, arguments: &[&str]) -> Result<String> {
         let arguments = [arguments, &["-n", name_server]].concat();
-        let pairs: Vec<_> =
-            arguments.iter().map(|argument| ("arg".to_owned(), (*argument).to_owned())).collect();
-        let answers = self.ask("mqadmin", &pairs)?;
-        let output = answers.first().and_then(|answer| answer["output"].as_str()).context("no output")?;
+        let output = self.run_mqadmin(&arguments)?;
         if output.lines().any(|line| line.starts_with("\tat ")) {
             bail!("mqadmin {}\n  expected: no stack trace\n      came: {output}", arguments.join(" "));
         }
-        Ok(output.to_owned())
+        Ok(output)
+    }
+
+    /// What the admin tool says about one of its commands.
+    pub(crate) fn mqadmin_help(&mut self, command: &str) -> Result<String> {
+        self.run_mqadmin(&["help", command])
+    }
+
+    fn run_mqadmin(&mut self, arguments: &[&str]) -> Result<String> {
+        let pairs: Vec<_> =
+            arguments.iter().map(|argument| ("arg".to_owned(), (*argument).to_owned())).collect();
+        let answers = self.ask("mqadmin", &pairs)?;
+        let output = answers.first().and_then(|answer| answer["output"].as_str());
+        Ok(output.context("no output")?.to_owned())
     }
 
     /// The last lines that the judge printed outside its answers.
@@ -164,18 +169,27 @@ impl Judge {
         self.answer().with_context(|| format!("Apache's client {} on `{verb}`", self.version))
     }
 
+    fn end(&mut self) {
+        // Errors mean that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     /// All answers up to the one that ends them.
     fn answer(&mut self) -> Result<Vec<Value>> {
         let mut answers = Vec::new();
         loop {
             let line = match self.answers.recv_timeout(ANSWER_LIMIT) {
                 Ok(line) => line,
+                // What comes later would be taken for the answer to another request.
                 Err(RecvTimeoutError::Timeout) => {
-                    // What comes later would be taken for the answer to another request.
-                    let _ = self.child.kill();
+                    self.end();
                     bail!("no answer within {} s\n{}", ANSWER_LIMIT.as_secs(), self.tail());
                 }
-                Err(RecvTimeoutError::Disconnected) => bail!("the judge ended\n{}", self.tail()),
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.end();
+                    bail!("the judge ended\n{}", self.tail());
+                }
             };
             let answer: Value = serde_json::from_str(&line).with_context(|| format!("not JSON: {line}"))?;
             match answer["end"].as_str() {
@@ -191,9 +205,7 @@ impl Judge {
 
 impl Drop for Judge {
     fn drop(&mut self) {
-        // Errors mean that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }
 

@@ -142,8 +142,8 @@ impl JavaMessage {
         let id = self.message_id.clone().context("a message without unique id")?;
         expect::that("times of reconsumption", self.reconsume_times).is(&0)?;
         expect::that("offset message id", self.offset_message_id.clone()).is(&self.expected_offset_id()?)?;
-        if !self.born_host.starts_with("127.0.0.1:") {
-            bail!("born host: expected an address of loopback, came {}", self.born_host);
+        if !self.born_host.starts_with("127.0.0.1:") || self.born_host == self.store_host {
+            bail!("born host: expected a port of the sender on loopback, came {}", self.born_host);
         }
         if self.message_id_time.abs_diff(self.born_timestamp) > ID_TIME_TOLERANCE {
             bail!(
@@ -206,8 +206,8 @@ const SYSTEM_PROPERTIES: &[&str] =
 const SHOWN: usize = 80;
 /// `MessageSysFlag.COMPRESSED_FLAG` and the three bits of the algorithm.
 const COMPRESSION_BITS: i32 = 0x701;
-/// Milliseconds between making an id and sending the message that bears it.
-const ID_TIME_TOLERANCE: u64 = 5_000;
+/// Milliseconds between making an id and sending the message that bears it, on a busy machine.
+const ID_TIME_TOLERANCE: u64 = 60_000;
 
 #[cfg(test)]
 mod tests {

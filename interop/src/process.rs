@@ -89,9 +89,9 @@ impl Drop for Process {
     }
 }
 
-/// The last lines of `files`, under a heading.
+/// The last lines of `files`, under a heading; nothing if there are none.
 pub(crate) fn tail(name: &str, files: &[&Path]) -> String {
-    let mut text = format!("--- last lines of {name}\n");
+    let mut text = String::new();
     for file in files {
         let content = fs::read(file).unwrap_or_default();
         let content = String::from_utf8_lossy(&content);
@@ -102,7 +102,7 @@ pub(crate) fn tail(name: &str, files: &[&Path]) -> String {
             text.push('\n');
         }
     }
-    text
+    if text.is_empty() { text } else { format!("--- last lines of {name}\n{text}") }
 }
 
 /// Lets every child go, as if all were dropped: for an interrupt, whose handler owns none of them.

@@ -2,11 +2,13 @@
 
 use std::{
     fs,
+    net::SocketAddr,
     path::{Path, PathBuf},
     thread,
+    time::Instant,
 };
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::{
     apache::{Apache, ApacheCluster, Broker},
@@ -60,110 +62,107 @@ fn version(plan: &Plan, apache: &Apache) -> Vec<Outcome> {
 
 /// Apache's servers: first the judges among themselves, then the command line.
 fn on_apache(plan: &Plan, apache: &Apache, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
-    let server = format!("Apache {}", apache.version());
+    let play = Play::new(format!("Apache {}", apache.version()), judges);
     let mut scenarios = scenario::APACHE_CLIENT.to_vec();
     if plan.maxq.is_some() {
         scenarios.extend(scenario::MAXQ);
     }
-    let began = clock::now();
-    // The judge takes as long as the name server: let them start together.
-    let (cluster, judge) = thread::scope(|scope| {
-        let judge = scope.spawn(|| judges.judge().map(drop));
-        let cluster = fs::create_dir_all(folder)
-            .context("scratch folder")
-            .and_then(|()| ApacheCluster::start(apache, BROKERS, folder));
-        (cluster, judge.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    });
-    let started = cluster.and_then(|cluster| judge.map(|()| cluster));
-    let client = judges.version().to_owned();
-    let start = |failure| Outcome {
-        scenario: format!("start with {BROKERS} brokers"),
-        server: server.clone(),
-        client: client.clone(),
-        took: began.elapsed(),
-        failure,
-    };
-    let cluster = match started {
+    let cluster = match start_apache(apache, judges, folder) {
         Ok(cluster) => cluster,
-        Err(error) => return not_played(start(Some(format!("{error:#}"))), &scenarios),
+        Err(error) => return play.not_started(&error, &scenarios),
     };
-    let mut outcomes = vec![start(None)];
-    progress(&outcomes[0]);
-    let maxq = plan.maxq.as_ref().map(|binary| Maxq::new(binary, &cluster.name_server(), folder));
+    let name_server = cluster.name_server();
     let stage = Stage {
-        server,
-        name_server: cluster.name_server(),
+        server: play.server.clone(),
+        maxq: plan.maxq.as_ref().map(|binary| Maxq::new(binary, &name_server, folder)),
+        name_server,
         brokers: cluster.brokers().to_vec(),
-        maxq,
         judges,
     };
-    outcomes.extend(play(stage, &scenarios, || cluster.tails()));
-    outcomes
+    play.run(stage, &scenarios, || cluster.tails())
+}
+
+/// The judge takes as long to start as the name server: let them start together.
+fn start_apache(apache: &Apache, judges: &mut Judges, folder: &Path) -> Result<ApacheCluster> {
+    let (cluster, judge) = thread::scope(|scope| {
+        let judge = scope.spawn(|| judges.judge().map(drop));
+        let cluster = ApacheCluster::start(apache, BROKERS, folder);
+        (cluster, judge.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let cluster = cluster?;
+    judge.map(|()| cluster)
 }
 
 /// Our emulator: Apache's client and tools, and `maxq cat` as one more reader.
 fn on_emulator(binary: &Path, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
-    let began = clock::now();
-    let client = judges.version().to_owned();
-    let server = format!("emulator {}", maxq::emulated(&client));
-    let start = |failure| Outcome {
-        scenario: format!("start with {BROKERS} brokers"),
-        server: server.clone(),
-        client: client.clone(),
-        took: began.elapsed(),
-        failure,
-    };
-    let emulator = match Emulator::start(binary, &client, BROKERS, folder) {
+    let version = maxq::emulated(judges.version());
+    let play = Play::new(format!("emulator {version}"), judges);
+    let emulator = match Emulator::start(binary, version, BROKERS, folder) {
         Ok(emulator) => emulator,
-        Err(error) => return not_played(start(Some(format!("{error:#}"))), scenario::APACHE_CLIENT),
+        Err(error) => return play.not_started(&error, scenario::APACHE_CLIENT),
     };
-    let mut outcomes = vec![start(None)];
-    progress(&outcomes[0]);
-    let brokers = emulator.ready().brokers.iter().enumerate();
-    let brokers = brokers
-        .map(|(number, address)| Broker { name: format!("broker-{number}"), address: *address })
-        .collect();
     let name_server = emulator.ready().name_server.clone();
-    let maxq = Some(Maxq::new(binary, &name_server, folder));
-    let stage = Stage { server, name_server, brokers, maxq, judges };
-    outcomes.extend(play(stage, scenario::APACHE_CLIENT, || emulator.tail()));
-    outcomes
+    let addresses = emulator.ready().brokers.iter().enumerate();
+    let broker = |(number, address): (usize, &SocketAddr)| Broker {
+        name: format!("broker-{number}"),
+        address: *address,
+    };
+    let stage = Stage {
+        server: play.server.clone(),
+        maxq: Some(Maxq::new(binary, &name_server, folder)),
+        name_server,
+        brokers: addresses.map(broker).collect(),
+        judges,
+    };
+    play.run(stage, scenario::APACHE_CLIENT, || emulator.tail())
 }
 
-fn play(mut stage: Stage<'_>, scenarios: &[Scenario], tails: impl Fn() -> String) -> Vec<Outcome> {
-    let mut outcomes = Vec::new();
-    for scenario in scenarios {
-        let began = clock::now();
-        let result = (scenario.play)(&mut stage);
-        let outcome = Outcome {
-            scenario: scenario.name.to_owned(),
-            server: stage.server.clone(),
-            client: stage.judges.version().to_owned(),
-            took: began.elapsed(),
-            failure: result.err().map(|error| format!("{error:#}\n{}", tails())),
-        };
-        progress(&outcome);
-        outcomes.push(outcome);
+/// The scenarios of one version on one server, from the start of the server on.
+struct Play {
+    server: String,
+    client: String,
+    began: Instant,
+}
+
+impl Play {
+    fn new(server: String, judges: &Judges) -> Self {
+        Self { server, client: judges.version().to_owned(), began: clock::now() }
     }
-    outcomes
-}
 
-/// The failed start, and each scenario that it made impossible: what was not proved has failed.
-fn not_played(start: Outcome, scenarios: &[Scenario]) -> Vec<Outcome> {
-    progress(&start);
-    let rest = scenarios.iter().map(|scenario| Outcome {
-        scenario: scenario.name.to_owned(),
-        took: std::time::Duration::ZERO,
-        failure: Some("not played: the servers did not start".to_owned()),
-        ..start.clone()
-    });
-    [start.clone()].into_iter().chain(rest).collect()
-}
+    /// The servers are up: plays all scenarios. `tails` gives the servers' last words when one fails.
+    fn run(&self, mut stage: Stage<'_>, scenarios: &[Scenario], tails: impl Fn() -> String) -> Vec<Outcome> {
+        let mut outcomes = vec![self.outcome(START, self.began, None)];
+        for scenario in scenarios {
+            let began = clock::now();
+            let failure = (scenario.play)(&mut stage).err().map(|error| format!("{error:#}\n{}", tails()));
+            outcomes.push(self.outcome(scenario.name, began, failure));
+        }
+        outcomes
+    }
 
-/// One line on standard error as soon as a scenario has ended.
-fn progress(outcome: &Outcome) {
-    let result = if outcome.failure.is_none() { "ok    " } else { "FAILED" };
-    eprintln!("{result} {} - {} (client {})", outcome.server, outcome.scenario, outcome.client);
+    /// The failed start, and each scenario that it made impossible: what was not proved has failed.
+    fn not_started(&self, error: &anyhow::Error, scenarios: &[Scenario]) -> Vec<Outcome> {
+        let mut outcomes = vec![self.outcome(START, self.began, Some(format!("{error:#}")))];
+        for scenario in scenarios {
+            let why = "not played: the servers did not start".to_owned();
+            outcomes.push(self.outcome(scenario.name, clock::now(), Some(why)));
+        }
+        outcomes
+    }
+
+    /// One line on standard error as soon as something has ended, and its outcome for the report.
+    fn outcome(&self, scenario: &str, began: Instant, failure: Option<String>) -> Outcome {
+        let Self { server, client, .. } = self;
+        let result = if failure.is_none() { "ok    " } else { "FAILED" };
+        eprintln!("{result} {server} - {scenario} (client {client})");
+        Outcome {
+            scenario: scenario.to_owned(),
+            server: server.clone(),
+            client: client.clone(),
+            took: began.elapsed(),
+            failure,
+        }
+    }
 }
 
 /// Whether the clusters of all versions fit into memory at once. Where nobody says how much is free: no.
@@ -174,6 +173,7 @@ fn memory_for_all(versions: usize) -> bool {
     kilobytes.is_some_and(|kilobytes| kilobytes / versions.max(1) > KILOBYTES_PER_VERSION)
 }
 
+const START: &str = "start with 2 brokers";
 /// One broker can stop while the other serves; the fewest with which a route is more than an address.
 const BROKERS: usize = 2;
 /// A name server (0.2 GB), two brokers (0.5 GB each) and a judge (0.2 GB), with room to breathe.

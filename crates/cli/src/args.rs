@@ -40,7 +40,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "DURATION", value_parser = value::duration)]
     pub(crate) timeout: Option<Duration>,
 
-    /// What standard output is for: people or machines
+    /// What to write: human, or json for machines
     #[arg(
         short,
         long,
@@ -49,7 +49,6 @@ pub(crate) struct Global {
         default_value = "human",
         hide_possible_values = true
     )]
-    #[arg(help = "What to write: human, or json for machines")]
     pub(crate) output: Format,
 
     /// Show what the client does, on standard error (-vv for each request, -vvv for everything)
@@ -145,21 +144,24 @@ impl Color {
     }
 }
 
-const EXAMPLES: &str = "\
+/// Once for both lengths of help.
+macro_rules! examples {
+    () => {
+        "\
 Examples:
   maxq demo                                    see it work, without any server
   maxq emulator run                            serve a cluster on port 9876
   export NAMESRV_ADDR=127.0.0.1:9876           name the cluster for what follows
   echo hello | maxq produce orders             send a message
-  maxq cat orders --follow                     read all, and wait for more";
+  maxq cat orders --follow                     read all, and wait for more"
+    };
+}
 
-const LONG_HELP: &str = "\
-Examples:
-  maxq demo                                    see it work, without any server
-  maxq emulator run                            serve a cluster on port 9876
-  export NAMESRV_ADDR=127.0.0.1:9876           name the cluster for what follows
-  echo hello | maxq produce orders             send a message
-  maxq cat orders --follow                     read all, and wait for more
+const EXAMPLES: &str = examples!();
+
+const LONG_HELP: &str = concat!(
+    examples!(),
+    "
 
 Exit codes:
   0  done
@@ -174,7 +176,8 @@ Environment:
   MAXQ_URL       connection string of the cluster, unless --name-server is given
   NAMESRV_ADDR   name servers, if neither --name-server nor MAXQ_URL is given
   MAXQ_LOG       what to log on standard error, such as maxq=debug; wins over -v
-  NO_COLOR       set to anything: no colours";
+  NO_COLOR       set to anything: no colours"
+);
 
 #[cfg(test)]
 mod tests {

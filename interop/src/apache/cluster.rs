@@ -42,9 +42,10 @@ impl ApacheCluster {
     /// Everything they write goes to `folder`. Ports are free when they are chosen; where somebody else was faster,
     /// the start is repeated with others.
     pub(crate) fn start(apache: &Apache, brokers: usize, folder: &Path) -> Result<Self> {
-        for attempt in 1.. {
+        let mut attempt = 1;
+        loop {
             match Self::try_start(apache, brokers, &folder.join(format!("start-{attempt}"))) {
-                Err(error) if attempt < START_ATTEMPTS && is_port_taken(&error) => {}
+                Err(error) if attempt < START_ATTEMPTS && is_port_taken(&error) => attempt += 1,
                 result => {
                     return result.with_context(|| {
                         format!("Apache RocketMQ {} with {brokers} brokers did not start", apache.version())
@@ -52,7 +53,6 @@ impl ApacheCluster {
                 }
             }
         }
-        bail!("no attempt was made")
     }
 
     /// `host:port` of the name server.

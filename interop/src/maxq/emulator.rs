@@ -21,14 +21,14 @@ pub(crate) struct Ready {
 }
 
 impl Emulator {
-    /// Starts it on free ports, answering as the line that `version` belongs to, and waits until it serves.
+    /// Starts it on free ports, answering as `version` does, and waits until it serves.
     pub(crate) fn start(binary: &Path, version: &str, brokers: usize, folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder)?;
         let file = folder.join("ready.json");
         let brokers = brokers.to_string();
         let mut command: Vec<OsString> = vec![binary.into()];
         command.extend(["emulator", "run", "--brokers", &brokers, "--port", "0"].map(OsString::from));
-        command.extend(["--version", emulated(version)].map(OsString::from));
+        command.extend(["--version", version].map(OsString::from));
         command.extend(["--ready-file".into(), file.clone().into()]);
         let mut process = Process::start("emulator", &command, None, folder)?;
         let ready = clock::wait_for(READY_LIMIT, || {

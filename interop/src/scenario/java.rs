@@ -38,7 +38,7 @@ pub(super) fn every_way_to_send(stage: &mut Stage<'_>) -> Result<()> {
     }
     let seen = all_see(stage, TOPIC, &sent, Lookup::First)?;
     for (result, queue) in &results {
-        found_where_it_says(result, &seen)?;
+        found_where_it_says(result, &seen, !loses_batch_ids(&stage.server))?;
         if let Some(queue) = queue {
             let stored = find(&seen, &result.sent_message_id)?;
             expect::that("queue that was asked for", (stored.broker.as_str(), stored.queue)).is(queue)?;
@@ -55,7 +55,7 @@ pub(super) fn auto_created_topic(stage: &mut Stage<'_>) -> Result<()> {
     let results =
         stage.judge()?.send(&name_server, TOPIC, std::slice::from_ref(&sample), SendMode::Sync, None)?;
     let seen = all_see(stage, TOPIC, &[sample], Lookup::First)?;
-    found_where_it_says(&results[0], &seen)?;
+    found_where_it_says(&results[0], &seen, true)?;
     admin::is_made_by_default(stage, TOPIC, &seen[0].broker)
 }
 
@@ -73,8 +73,14 @@ fn batch() -> Vec<Sample> {
     (0..3).map(|number| Sample::new(format!("batch {number}")).tag("c").keys(&["batch"])).collect()
 }
 
-/// Compares the ids and places of a result with the stored messages.
-fn found_where_it_says(result: &SendResult, seen: &[Seen]) -> Result<()> {
+/// Brokers before 5.4 store the batch's own properties behind those of each message in it, so that the ids of the
+/// result are lost (apache/rocketmq#9416). 4.9.7 does not.
+fn loses_batch_ids(server: &str) -> bool {
+    ["Apache 5.0.", "Apache 5.1.", "Apache 5.2.", "Apache 5.3."].iter().any(|line| server.starts_with(line))
+}
+
+/// Compares the ids and places of a result with the stored messages; the ids of a batch only if they are kept.
+fn found_where_it_says(result: &SendResult, seen: &[Seen], keeps_batch_ids: bool) -> Result<()> {
     let Some(Acknowledged { status, message_id, offset_message_id, broker, queue, offset }) =
         &result.acknowledged
     else {
@@ -86,9 +92,14 @@ fn found_where_it_says(result: &SendResult, seen: &[Seen]) -> Result<()> {
     expect::that("number of offset ids", offset_ids.len()).is(&ids.len())?;
     expect::that("id in the result", ids[0]).is(&result.sent_message_id.as_str())?;
     for ((id, offset_id), offset) in ids.iter().zip(offset_ids).zip(*offset..) {
-        let stored = find(seen, id)?;
-        expect::that(&format!("place of message {id}"), stored.place()).is(&(broker, *queue, offset))?;
+        let place = (broker.as_str(), *queue, offset);
+        let stored = seen.iter().find(|message| message.place() == place);
+        let stored = stored
+            .with_context(|| format!("nothing is stored at {place:?}, where message {id} should be"))?;
         expect::that("offset message id", stored.offset_message_id.as_str()).is(&offset_id)?;
+        if ids.len() == 1 || keeps_batch_ids {
+            expect::that(&format!("id of the message at {place:?}"), stored.message_id.as_str()).is(id)?;
+        }
     }
     Ok(())
 }

@@ -148,7 +148,7 @@ fn all_kinds() -> Vec<Sample> {
         Sample::new("plain text"),
         Sample::new("grüße 🚀 für alle").tag("größe").keys(&["schlüssel"]),
         Sample::new("x").keys(&["one", "two", "three:3"]),
-        Sample::new("long text ".repeat(LONG / 10)).tag("long"),
+        Sample::new("sixteen letters ".repeat(LONG / 16)).tag("long"),
         Sample::new((0..=255).cycle().take(1024).collect::<Vec<u8>>()).property("kind", "bytes"),
         Sample::new("properties")
             .property("a=b", "c=d")

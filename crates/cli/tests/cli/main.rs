@@ -1,5 +1,5 @@
 //! The real binary against emulated clusters: what it prints, what it stores, and how it exits.
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, in its helpers too")]
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails, also outside of #[test] functions")]
 
 mod bad_input;
 mod cat;

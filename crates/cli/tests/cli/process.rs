@@ -126,6 +126,11 @@ impl Running {
         self.stdin.as_mut().unwrap().write_all(input).unwrap();
     }
 
+    /// Writes to a process that may have ended already.
+    pub(crate) fn offer(&mut self, input: &[u8]) {
+        drop(self.stdin.as_mut().unwrap().write_all(input));
+    }
+
     /// The next line of standard output.
     pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();

@@ -65,6 +65,6 @@ impl Follow {
     }
 }
 
-const AT_ONCE: usize = 64;
+const AT_ONCE: usize = 16;
 /// As often as clients ask for routes.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);

@@ -126,19 +126,24 @@ fn queue_label(queue: &MessageQueue) -> String {
     format!("{}:{}", printable(queue.broker_name()), queue.queue_id())
 }
 
-const EXAMPLES: &str = "\
-Examples:
-  maxq cat orders
-  maxq cat orders --from 10m --format ndjson | jq -r .tag
-  maxq cat orders --follow --from end";
-
-const LONG_HELP: &str = "\
+/// Once for both lengths of help.
+macro_rules! examples {
+    () => {
+        "\
 Examples:
   maxq cat orders
   maxq cat orders --from 10m --format ndjson | jq -r .tag
   maxq cat orders --follow --from end
   maxq cat orders --queue broker-0:3 --from 42 -n 1 --format hex
-  maxq cat orders --format ndjson | maxq produce orders-copy --format ndjson
+  maxq cat orders --format ndjson | maxq produce orders-copy --format ndjson"
+    };
+}
+
+const EXAMPLES: &str = examples!();
+
+const LONG_HELP: &str = concat!(
+    examples!(),
+    "
 
 Formats:
   text    the body and a line break; on a screen, control characters are
@@ -147,4 +152,5 @@ Formats:
           message_id, offset_message_id, keys, tag, properties (the sender's
           own), flag, born_timestamp, store_timestamp (milliseconds since
           1970), and body, or body_base64 if the body is no valid UTF-8
-  hex     a header, and the body as hexadecimal digits and text";
+  hex     a header, and the body as hexadecimal digits and text"
+);

@@ -211,7 +211,7 @@ fn may_pass(error: &RequestError) -> bool {
 }
 
 const AHEAD: usize = 4;
-const LIVE: usize = 64;
+const LIVE: usize = 16;
 const TRIES: u32 = 3;
 const SHORT_PAUSE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_secs(1);

@@ -22,7 +22,7 @@ pub(super) struct Plan {
     pub(super) topic: &'static str,
     /// Bytes of a body.
     pub(super) body: usize,
-    pub(super) in_flight: u32,
+    pub(super) in_flight: usize,
     pub(super) time: Duration,
     pub(super) messages: u64,
 }
@@ -159,6 +159,15 @@ impl Load {
     /// How long the load took.
     pub(super) fn took(&self) -> Duration {
         self.ended.lock().unwrap_or_else(PoisonError::into_inner).0
+    }
+
+    /// Closes the producer: what is on its way to a socket gets there.
+    pub(super) async fn close(&self, within: Duration) {
+        self.producer.close(within).await;
+    }
+
+    pub(super) const fn in_flight(&self) -> usize {
+        self.plan.in_flight
     }
 
     pub(super) fn run(&self) -> &str {

@@ -7,7 +7,7 @@ mod verdict;
 
 use std::{sync::Arc, time::Duration};
 
-use maxq::{CompressionChoice, ProducerConfig};
+use maxq::{CompressionChoice, Producer, ProducerConfig};
 use tokio::task::JoinSet;
 
 use self::{
@@ -41,7 +41,7 @@ pub(crate) struct DemoArgs {
     seconds: u64,
 
     /// Stop after so many messages [default: as many as fit into 512 MiB]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000_000))]
     messages: Option<u64>,
 
     /// Size of each body in bytes
@@ -67,11 +67,13 @@ pub(crate) async fn run(args: DemoArgs, global: &Global) -> anyhow::Result<Exit>
         run: clock::run_name(),
         topic: TOPIC,
         body: args.body as usize,
-        in_flight: args.in_flight,
+        in_flight: args.in_flight as usize,
         time: Duration::from_secs(args.seconds),
         messages: args.most_messages(),
     };
-    let load = send(&stage, plan, &notes, &mut interrupt, global).await?;
+    notes.note(&plan.describe());
+    let load = Load::new(plan, producer(&stage, &args, global).await?);
+    let load = send(&stage, load, &notes, &mut interrupt).await?;
     notes.progress(load::WHOLE, "looking for every acknowledged message".to_owned());
     let run = load.run().to_owned();
     let outcome =
@@ -102,30 +104,27 @@ async fn set_up(args: &DemoArgs, global: &Global) -> anyhow::Result<Stage> {
     }
 }
 
-/// Sends everything; in the middle of it, a broker dies.
-async fn send(
-    stage: &Stage,
-    plan: Plan,
-    notes: &Notes,
-    interrupt: &mut Interrupt,
-    global: &Global,
-) -> anyhow::Result<Load> {
-    notes.note(&plan.describe());
-    let in_flight = plan.in_flight;
+/// A producer that knows the route, so that the first message is as fast as the others.
+async fn producer(stage: &Stage, args: &DemoArgs, global: &Global) -> anyhow::Result<Producer> {
     let config = ProducerConfig::new(GROUP)
         .timeout(global.send_timeout())
-        .limits(in_flight as usize, 256 << 20)
+        .limits(args.in_flight as usize, MOST_BYTES)
         .compression(CompressionChoice::Off);
     let producer = stage.client().producer(config)?;
     producer.queues(TOPIC).await?;
-    let load = Arc::new(Load::new(plan, producer.clone()));
+    Ok(producer)
+}
+
+/// Sends everything; in the middle of it, a broker dies.
+async fn send(stage: &Stage, load: Load, notes: &Notes, interrupt: &mut Interrupt) -> anyhow::Result<Load> {
+    let load = Arc::new(load);
     let mut workers = JoinSet::new();
-    for worker in 0..in_flight as usize {
+    for worker in 0..load.in_flight() {
         workers.spawn(load.clone().work(worker));
     }
     let mut ids = Vec::new();
     let mut tick = tokio::time::interval(TICK);
-    let mut kill = stage.victim().is_some();
+    let mut victim = stage.victim();
     loop {
         tokio::select! {
             // What is rare goes first. A short load may be over when this task hears that half of it is: the broker
@@ -135,11 +134,11 @@ async fn send(
                 notes.note("interrupted: judging what was sent so far");
                 load.interrupt();
             }
-            () = load.time_to_kill(), if kill && !load.was_interrupted() => {
-                kill = false;
+            () = load.time_to_kill(), if victim.is_some() && !load.was_interrupted() => {
                 load.observe_kill();
                 stage.kill().await;
-                notes.note(&format!("killed {} after {}", stage.victim().unwrap_or_default(), load.at()));
+                let name = victim.take().unwrap_or_default();
+                notes.note(&format!("killed {name} after {}", load.at()));
             }
             _ = tick.tick() => notes.progress(load.progress(), load.line()),
             ended = workers.join_next() => match ended {
@@ -149,8 +148,7 @@ async fn send(
         }
     }
     load.end(ids);
-    // One-way messages may still be on their way to the socket.
-    producer.close(GOODBYE).await;
+    load.close(GOODBYE).await;
     Ok(Arc::into_inner(load).expect("all workers have ended, and they had the other handles"))
 }
 
@@ -172,7 +170,7 @@ impl Plan {
         format!(
             "sending for {time:?} or {}: {} under way, bodies of {}, one message in ten one-way",
             counted(*messages, "message"),
-            grouped((*in_flight).into()),
+            grouped(*in_flight as u64),
             counted(*body as u64, "byte")
         )
     }
@@ -181,21 +179,28 @@ impl Plan {
 const TOPIC: &str = "maxq-demo";
 const GROUP: &str = "maxq-demo";
 const TICK: Duration = Duration::from_millis(100);
+/// Bytes of bodies under way.
+const MOST_BYTES: usize = 256 << 20;
 const MOST_MEMORY: u64 = 512 << 20;
 /// Room for messages that are stored twice.
 const REPEATS: u64 = 100_000;
 
-const EXAMPLES: &str = "\
+/// Once for both lengths of help.
+macro_rules! examples {
+    () => {
+        "\
 Examples:
   maxq demo
   maxq demo --seconds 10 --in-flight 1000 --body 1024
-  maxq demo --name-server 127.0.0.1:9876 -o json";
+  maxq demo --name-server 127.0.0.1:9876 -o json"
+    };
+}
 
-const LONG_HELP: &str = "\
-Examples:
-  maxq demo
-  maxq demo --seconds 10 --in-flight 1000 --body 1024
-  maxq demo --name-server 127.0.0.1:9876 -o json
+const EXAMPLES: &str = examples!();
+
+const LONG_HELP: &str = concat!(
+    examples!(),
+    "
 
 Output:
   With -o json one object. sent = acknowledged + failed + unknown + oneway.
@@ -207,4 +212,5 @@ Exit codes:
   0  nothing lost
   1  something lost, or nothing acknowledged
   3  no server reached
-  6  interrupted";
+  6  interrupted"
+);

@@ -87,10 +87,11 @@ impl Stage {
     }
 
     /// The broker that is to die: one of several of an emulated cluster.
-    pub(super) fn victim(&self) -> Option<&str> {
+    pub(super) fn victim(&self) -> Option<String> {
         match &self.place {
-            // The handle's name would not outlive the handle.
-            Place::Emulated(cluster) if cluster.broker_count() > 1 => Some(VICTIM_NAME),
+            Place::Emulated(cluster) if cluster.broker_count() > VICTIM => {
+                Some(cluster.broker(VICTIM).name().to_owned())
+            }
             _ => None,
         }
     }
@@ -216,8 +217,8 @@ fn missing(wanted: &[u128], found: &[u128]) -> u64 {
 }
 
 const QUEUES: i32 = 8;
+/// Not the first, so that a single broker is spared.
 const VICTIM: usize = 1;
-const VICTIM_NAME: &str = "broker-1";
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long a message may take to appear.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use super::{load::Load, stage::Ids};
@@ -89,11 +90,12 @@ impl Verdict {
                 shown(pause)
             );
         }
-        text += &match (self.exit(), self.lost) {
-            (Exit::Done, _) => "every acknowledged message is stored: lost 0\n".to_owned(),
-            (_, 0) => "nothing was acknowledged, so nothing is proved\n".to_owned(),
-            (_, lost) => format!("acknowledged messages are missing: lost {}\n", grouped(lost)),
+        let (style, sentence) = match (self.exit(), self.lost) {
+            (Exit::Done, _) => (GOOD, "every acknowledged message is stored: lost 0".to_owned()),
+            (_, 0) => (BAD, "nothing was acknowledged, so nothing is proved".to_owned()),
+            (_, lost) => (BAD, format!("acknowledged messages are missing: lost {}", grouped(lost))),
         };
+        text += &format!("{style}{sentence}{style:#}\n");
         output::text(&text)
     }
 
@@ -122,6 +124,9 @@ fn shown(micros: u64) -> String {
     };
     format!("{number:.places$} {unit}")
 }
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const BAD: Style = AnsiColor::Red.on_default().bold();
 
 #[cfg(test)]
 mod tests {

@@ -103,8 +103,7 @@ pub(crate) async fn run(args: ProduceArgs, global: &Global) -> anyhow::Result<Ex
         notes.note("type a message and press Enter; Ctrl-D ends");
     }
     let report = Report::new(&args.topic, global.output, notes);
-    let sender = Sender::new(producer, Template::new(&args), report, in_flight, args.keep_going);
-    let exit = sender.run(lines, &mut interrupt).await;
+    let exit = Sender::new(producer, report, &args).run(lines, &mut interrupt).await;
     client.close(GOODBYE).await;
     exit
 }
@@ -170,18 +169,23 @@ const GROUP: &str = "maxq-cli";
 /// The client's default.
 const MOST_BYTES: usize = 64 << 20;
 
-const EXAMPLES: &str = "\
-Examples:
-  echo hello | maxq produce orders
-  maxq produce orders events.log --tag created --property source=web
-  maxq cat orders --format ndjson | maxq produce orders-copy --format ndjson";
-
-const LONG_HELP: &str = "\
+/// Once for both lengths of help.
+macro_rules! examples {
+    () => {
+        "\
 Examples:
   echo hello | maxq produce orders
   maxq produce orders events.log --tag created --property source=web
   maxq cat orders --format ndjson | maxq produce orders-copy --format ndjson
-  maxq produce orders -o json < events.log > receipts.ndjson
+  maxq produce orders -o json < events.log > receipts.ndjson"
+    };
+}
+
+const EXAMPLES: &str = examples!();
+
+const LONG_HELP: &str = concat!(
+    examples!(),
+    "
 
 Output:
   Standard output stays empty, or with -o json has one object for each
@@ -195,7 +199,8 @@ Exit codes:
   3  no server reached, and nothing was sent
   4  some messages are stored, or may be, and others are not
   5  all refused
-  6  interrupted";
+  6  interrupted"
+);
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,13 @@
 //! The room is a number of messages and of bytes. A slow broker therefore slows down the reading, and with it
 //! whatever writes into our standard input.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use maxq::Producer;
 use tokio::task::{JoinError, JoinSet};
 
 use super::{
-    Template,
+    ProduceArgs, Template,
     receipt::{Became, Failed},
     report::{Report, Stop},
 };
@@ -22,7 +22,7 @@ use crate::{
 /// Sends the lines of a run.
 pub(super) struct Sender {
     producer: Producer,
-    template: Arc<Template>,
+    template: Template,
     report: Report,
     sends: JoinSet<Ended>,
     most_messages: usize,
@@ -39,15 +39,16 @@ struct Ended {
 }
 
 impl Sender {
-    pub(super) fn new(
-        producer: Producer,
-        template: Template,
-        report: Report,
-        most_messages: usize,
-        keep_going: bool,
-    ) -> Self {
-        let (template, sends) = (Arc::new(template), JoinSet::new());
-        Self { producer, template, report, sends, most_messages, bytes: 0, keep_going }
+    pub(super) fn new(producer: Producer, report: Report, args: &ProduceArgs) -> Self {
+        Self {
+            producer,
+            template: Template::new(args),
+            report,
+            sends: JoinSet::new(),
+            most_messages: args.in_flight as usize,
+            bytes: 0,
+            keep_going: args.keep_going,
+        }
     }
 
     /// Sends everything, reports it, and says how the run ended.
