@@ -95,8 +95,9 @@ pub(crate) fn tail(name: &str, files: &[&Path]) -> String {
     for file in files {
         let content = fs::read(file).unwrap_or_default();
         let content = String::from_utf8_lossy(&content);
-        // Status messages of Apache's logging library, hundreds at each start.
-        let lines: Vec<_> = content.lines().filter(|line| !line.contains(" |-")).collect();
+        // Apache's logging library prints hundreds of status messages at each start, marked so.
+        let says = |line: &&str| !line.is_empty() && !line.contains(" |-");
+        let lines: Vec<_> = content.lines().filter(says).collect();
         for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
             text.push_str(line);
             text.push('\n');

@@ -173,7 +173,7 @@ fn memory_for_all(versions: usize) -> bool {
     kilobytes.is_some_and(|kilobytes| kilobytes / versions.max(1) > KILOBYTES_PER_VERSION)
 }
 
-const START: &str = "start with 2 brokers";
+const START: &str = "the servers start";
 /// One broker can stop while the other serves; the fewest with which a route is more than an address.
 const BROKERS: usize = 2;
 /// A name server (0.2 GB), two brokers (0.5 GB each) and a judge (0.2 GB), with room to breathe.

@@ -94,7 +94,7 @@ fn class_path(version: &str, profile: &str, build: &Path) -> Result<String> {
     );
     let fresh = known.with_extension(format!("{}", std::process::id()));
     let output = Command::new("mvn")
-        .args(["-q", "-B", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/pom.xml")])
+        .args(["-q", "-B", "-Dstyle.color=never", "-f", concat!(env!("CARGO_MANIFEST_DIR"), "/pom.xml")])
         .args([format!("-P{profile}"), format!("-Drocketmq.version={version}")])
         .args(["dependency:build-classpath".to_owned(), format!("-Dmdep.outputFile={}", fresh.display())])
         .output()
