@@ -207,6 +207,9 @@ impl Keeper {
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         snapshot.insert(topic.clone(), route.clone());
         self.snapshot.store(Arc::new(snapshot));
+        if changed && route.is_default() {
+            tracing::warn!(%topic, "the topic does not exist; brokers create it at its first message");
+        }
         if changed {
             tracing::info!(%topic, brokers = route.data.broker_datas.len(), "route changed");
             (self.on_brokers)();
