@@ -4,10 +4,7 @@
 
 mod support;
 
-use std::{
-    sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
-};
+use std::time::Duration;
 
 use maxq::{
     Client, ClientConfig, ErrorCode, Message, Outcome, Producer, ProducerConfig, RequestErrorKind,
@@ -26,23 +23,6 @@ fn message() -> Message {
     Message::new("T", "hello")
 }
 
-/// A name server that answers every route question by `answer(topic, how often it was asked before)`.
-fn name_server(
-    network: &Network,
-    at: &str,
-    answer: impl Fn(&str, usize) -> Result<Vec<u8>, i32> + Send + Sync + 'static,
-) {
-    let asked = AtomicUsize::new(0);
-    network.peer(at, move |request| {
-        let topic = request.ext.get("topic").unwrap_or_default();
-        let answer = match answer(topic, asked.fetch_add(1, Ordering::Relaxed)) {
-            Ok(body) => reply(request, ResponseCode::SUCCESS).with_body(body),
-            Err(code) => reply(request, ResponseCode(code)).with_remark("no"),
-        };
-        vec![Act::Answer(answer)]
-    });
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_strict_connect_needs_an_answer() {
     let network = Network::default();
@@ -53,7 +33,7 @@ async fn a_strict_connect_needs_an_answer() {
         text.contains(NAME_SERVER) && text.contains("connection refused") && text.contains("MQ2001"),
         "{text}"
     );
-    name_server(&network, NAME_SERVER, |_, _| Err(17));
+    network.name_server(|_, _| Err(17));
     assert!(Client::connect(network.config()).await.is_ok());
 }
 
@@ -95,7 +75,7 @@ async fn each_missing_route_says_why() {
     ];
     for (answer, code) in cases {
         let network = Network::default();
-        name_server(&network, NAME_SERVER, move |_, _| answer());
+        network.name_server(move |_, _| answer());
         let error = network.producer().send(message()).await.unwrap_err();
         assert_eq!((error.kind(), error.code()), (SendErrorKind::NoRoute, code), "{error}");
         assert!(error.to_string().contains(NAME_SERVER), "{error}");
@@ -116,7 +96,7 @@ async fn a_missing_topic_is_created_through_the_default_topic() {
 #[tokio::test(start_paused = true)]
 async fn routes_are_polled_and_a_moved_topic_is_followed() {
     let network = Network::cluster("T", &["a", "b"]);
-    name_server(&network, NAME_SERVER, |_, asked| Ok(route_body(if asked == 0 { &["a"] } else { &["b"] })));
+    network.name_server(|_, asked| Ok(route_body(if asked == 0 { &["a"] } else { &["b"] })));
     let producer = network.producer();
     assert_eq!(producer.send(message()).await.unwrap().queue().broker_name(), "a");
     tokio::time::sleep(Duration::from_secs(31)).await;
@@ -137,7 +117,7 @@ async fn a_route_that_is_not_used_is_no_longer_polled() {
 #[tokio::test(start_paused = true)]
 async fn an_empty_answer_never_erases_a_working_route() {
     let network = Network::cluster("T", &["a"]);
-    name_server(&network, NAME_SERVER, |_, asked| match asked {
+    network.name_server(|_, asked| match asked {
         0 => Ok(route_body(&["a"])),
         1 => Ok(route_body(&[])),
         _ => Err(17),
@@ -155,7 +135,7 @@ async fn an_empty_answer_never_erases_a_working_route() {
 #[tokio::test(start_paused = true)]
 async fn a_failed_attempt_refreshes_the_route_at_once() {
     let network = Network::cluster("T", &["a", "b"]);
-    name_server(&network, NAME_SERVER, |_, asked| Ok(route_body(if asked == 0 { &["a"] } else { &["b"] })));
+    network.name_server(|_, asked| Ok(route_body(if asked == 0 { &["a"] } else { &["b"] })));
     network.remove(&address("a"));
     let producer = network.producer();
     let receipt = producer.send(message()).await.unwrap();
@@ -165,7 +145,7 @@ async fn a_failed_attempt_refreshes_the_route_at_once() {
 #[tokio::test(start_paused = true)]
 async fn a_stale_route_is_refreshed_when_a_broker_says_so() {
     let network = Network::cluster("T", &["a", "b"]);
-    name_server(&network, NAME_SERVER, |_, asked| Ok(route_body(if asked == 0 { &["a"] } else { &["b"] })));
+    network.name_server(|_, asked| Ok(route_body(if asked == 0 { &["a"] } else { &["b"] })));
     network.peer(&address("a"), |request| {
         let answer = reply(request, ResponseCode::TOPIC_NOT_EXIST).with_remark("topic[T] not exist");
         vec![Act::Answer(if request.request_code() == SENDS { answer } else { serve(request) })]
@@ -304,7 +284,7 @@ fn a_client_needs_a_runtime_and_says_so() {
 #[tokio::test(start_paused = true)]
 async fn administration_reports_what_a_server_says() {
     let network = Network::default();
-    name_server(&network, NAME_SERVER, |_, _| Err(17));
+    network.name_server(|_, _| Err(17));
     let admin = network.client().admin();
     let error = admin.route("T").await.unwrap_err();
     assert_eq!(

@@ -86,6 +86,22 @@ impl Network {
         self.inner.peers.lock().unwrap().insert(address.to_owned(), Arc::new(script));
     }
 
+    /// A name server that answers every route question by `answer(topic, how often it was asked before)`.
+    pub(crate) fn name_server(
+        &self,
+        answer: impl Fn(&str, usize) -> Result<Vec<u8>, i32> + Send + Sync + 'static,
+    ) {
+        let asked = AtomicUsize::new(0);
+        self.peer(NAME_SERVER, move |request| {
+            let topic = request.ext.get("topic").unwrap_or_default();
+            let answer = match answer(topic, asked.fetch_add(1, Ordering::Relaxed)) {
+                Ok(body) => reply(request, ResponseCode::SUCCESS).with_body(body),
+                Err(code) => reply(request, ResponseCode(code)).with_remark("no"),
+            };
+            vec![Act::Answer(answer)]
+        });
+    }
+
     /// The peer answers every request so much later.
     pub(crate) fn slow_down(&self, address: &str, by: Duration) {
         self.inner.slow.lock().unwrap().insert(address.to_owned(), by);
