@@ -17,8 +17,10 @@ pub enum Action {
     OtherBroker,
     /// The route is stale: refresh it, then choose again.
     RefreshRoute,
-    /// The broker is leaving: use a new connection.
+    /// The broker is leaving: use a new connection, and another broker if that is of no use.
     Reconnect,
+    /// The broker does not know the short form of a send (SEND_MESSAGE_V2): use the long one (SEND_MESSAGE).
+    LongForm,
     /// The broker refuses this message, and so would every other.
     Refused,
     /// Access control refuses: trying again changes nothing.
@@ -45,7 +47,18 @@ pub fn judge(code: ResponseCode, remark: &str) -> Action {
         ResponseCode::NO_PERMISSION if remark.starts_with("the broker[") => Action::OtherBroker,
         ResponseCode::NO_PERMISSION => Action::Access,
         ResponseCode::GO_AWAY => Action::Reconnect,
+        ResponseCode::REQUEST_CODE_NOT_SUPPORTED => Action::LongForm,
         _ => Action::Refused,
+    }
+}
+
+/// Whether an answer says that the broker as a whole cannot serve, whatever the message: its health suffers. A refusal
+/// of one message, or a busy moment, is no illness.
+pub fn is_outage(code: ResponseCode, remark: &str) -> bool {
+    match code {
+        ResponseCode::SERVICE_NOT_AVAILABLE | ResponseCode::GO_AWAY => true,
+        ResponseCode::NO_PERMISSION => judge(code, remark) == Action::OtherBroker,
+        _ => false,
     }
 }
 
@@ -79,6 +92,7 @@ mod tests {
             (204, "", Action::OtherBroker),
             (205, "", Action::OtherBroker),
             (1500, "please go away", Action::Reconnect),
+            (3, " request type 310 not supported", Action::LongForm),
             (13, "the message is illegal", Action::Refused),
             (15, "", Action::Refused),
             (26, "", Action::Refused),
@@ -87,6 +101,23 @@ mod tests {
         ];
         for (code, remark, action) in rows {
             assert_eq!(judge(ResponseCode(code), remark), action, "{code} {remark}");
+        }
+    }
+
+    #[test]
+    fn only_what_concerns_the_whole_broker_is_an_outage() {
+        let rows = [
+            (14, "service not available now", true),
+            (16, "the broker[10.0.0.1] sending message is forbidden", true),
+            (16, "User:a has no permission to access Topic:T", false),
+            (1500, "", true),
+            (2, "[REJECTREQUEST]system busy", false),
+            (1, "java.lang.NullPointerException", false),
+            (13, "the message is illegal", false),
+            (0, "", false),
+        ];
+        for (code, remark, outage) in rows {
+            assert_eq!(is_outage(ResponseCode(code), remark), outage, "{code} {remark}");
         }
     }
 }

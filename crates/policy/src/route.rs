@@ -114,6 +114,12 @@ impl PublishInfo {
         Some(PublishQueue { broker, queue_id })
     }
 
+    /// The ids of the queues of one broker.
+    fn ids_of(&self, broker_name: &str) -> Vec<i32> {
+        let queues = self.queues.iter().filter(|queue| &*self.brokers[queue.broker].name == broker_name);
+        queues.map(|queue| queue.queue_id).collect()
+    }
+
     fn add_writable(&mut self, route: &TopicRouteData) {
         let mut entries: Vec<_> =
             route.queue_datas.iter().filter(|entry| perm::is_writable(entry.perm)).collect();
@@ -181,6 +187,70 @@ impl fmt::Display for NoQueues {
                 f.write_str("the topic is mapped to logical queues (static topic), which is not supported")
             }
         }
+    }
+}
+
+/// What differs between two routes of a topic.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteChanges {
+    /// Names of brokers that were not there before.
+    pub added: Vec<Arc<str>>,
+    /// Names of brokers that are not there any more.
+    pub removed: Vec<Arc<str>>,
+    /// Names of brokers whose master has another address.
+    pub moved: Vec<Arc<str>>,
+    /// Whether some broker that stays has other queues to write to.
+    pub queues: bool,
+}
+
+impl RouteChanges {
+    /// What differs between `old` and `new`; nothing to write to is no broker at all.
+    pub fn between(old: Option<&PublishInfo>, new: Option<&PublishInfo>) -> Self {
+        let brokers = |info: Option<&PublishInfo>| info.map_or_else(Vec::new, |info| info.brokers.clone());
+        let (before, after) = (brokers(old), brokers(new));
+        let named = |brokers: &[Broker], name: &str| brokers.iter().position(|other| *other.name == *name);
+        let mut changes = Self::default();
+        for broker in &after {
+            match named(&before, &broker.name) {
+                None => changes.added.push(broker.name.clone()),
+                Some(known) if before[known].address != broker.address => {
+                    changes.moved.push(broker.name.clone())
+                }
+                Some(_) => {}
+            }
+        }
+        for broker in &before {
+            if named(&after, &broker.name).is_none() {
+                changes.removed.push(broker.name.clone());
+            }
+        }
+        if let (Some(old), Some(new)) = (old, new) {
+            changes.queues = new.brokers.iter().any(|broker| {
+                old.queue_of(&broker.name, 0).is_some()
+                    && old.ids_of(&broker.name) != new.ids_of(&broker.name)
+            });
+        }
+        changes
+    }
+
+    /// Whether nothing differs.
+    pub const fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.removed.is_empty() && self.moved.is_empty() && !self.queues
+    }
+}
+
+impl fmt::Display for RouteChanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        for (what, names) in [("added", &self.added), ("removed", &self.removed), ("moved", &self.moved)] {
+            if !names.is_empty() {
+                parts.push(alloc::format!("{what} {}", names.join(", ")));
+            }
+        }
+        if self.queues {
+            parts.push("other queues".into());
+        }
+        f.write_str(&parts.join("; "))
     }
 }
 
@@ -252,6 +322,19 @@ pub(crate) mod tests {
         assert_eq!(info.queues().len(), 4);
         let info = publish(&route(&[("a", 2, 7)]), Origin::DefaultTopic { max_queues: 4 }).unwrap();
         assert_eq!(info.queues().len(), 2);
+    }
+
+    #[test]
+    fn what_changed_between_two_routes() {
+        let old = publish(&route(&[("a", 2, 6), ("b", 2, 6), ("c", 2, 6)]), Origin::Topic).unwrap();
+        assert!(RouteChanges::between(Some(&old), Some(&old)).is_empty());
+        // b is gone, so that c stands where b stood: at another address. a has one queue more, d is new.
+        let new = publish(&route(&[("a", 3, 6), ("c", 2, 6), ("d", 1, 6)]), Origin::Topic).unwrap();
+        let changes = RouteChanges::between(Some(&old), Some(&new));
+        assert_eq!(changes.to_string(), "added d; removed b; moved c; other queues");
+        assert_eq!(RouteChanges::between(Some(&old), None).removed.len(), 3);
+        let first = RouteChanges::between(None, Some(&new));
+        assert_eq!((first.added.len(), first.queues), (3, false));
     }
 
     #[test]

@@ -1,0 +1,519 @@
+//! The circuit breaker of one broker: one word, changed by compare-and-swap, so that no send waits for another.
+//!
+//! ```text
+//!            3 failures in a row, a refused dial, suspicion
+//!   Closed ------------------------------------------------> Open(until) <----------------.
+//!     ^  (a success forgets failures)                          |   ^                       |
+//!     |                                                 due, claimed  | no answer          | failure, suspicion
+//!     |                                                        v   |                       | (rests twice as long)
+//!     |                                                      Probing: one heartbeat        |
+//!     |                                                        | answered                  |
+//!     |                                                        v                           |
+//!     |                                                      HalfOpen                      |
+//!     |                                                        | claimed                   |
+//!     |                                                        v                           |
+//!     |                                                      Trial: one real send ---------+
+//!     |                                                        | stored                    |
+//!     |                                                        v                           |
+//!     `------------ 3 s later ------------------------------ Ramp: 1/8, 1/4, 1/2 ----------'
+//! ```
+//!
+//! A success in any of the lower states leads to Ramp at once: the broker answers. Late news changes nothing: a failure
+//! counts only if its attempt began after the broker was let in again. A claim that is never honoured (its caller was
+//! cancelled) is free again when its time is up.
+
+use core::{
+    sync::atomic::{
+        AtomicU64,
+        Ordering::{AcqRel, Acquire},
+    },
+    time::Duration,
+};
+
+use crate::time::Time;
+
+/// One broker's breaker.
+#[derive(Debug, Default)]
+pub struct Breaker<W = AtomicU64> {
+    word: W,
+    seed: u64,
+}
+
+/// What a breaker says of its broker at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BreakerState {
+    /// All is well: the broker gets its whole share.
+    Closed,
+    /// It gets nothing before this.
+    Open {
+        /// When it may be probed.
+        until: Time,
+    },
+    /// A heartbeat is asking it, or waits to be answered until this.
+    Probing {
+        /// When the claim ends.
+        until: Time,
+    },
+    /// It has answered a heartbeat: one real send may try it.
+    HalfOpen,
+    /// One real send is trying it.
+    Trial {
+        /// When the claim ends.
+        until: Time,
+    },
+    /// It is let in again, with so many eighths of its share.
+    Ramp {
+        /// 1, 2 or 4.
+        eighths: u8,
+    },
+}
+
+/// A change of the state that is worth telling.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// The broker gets nothing for so long.
+    Opened(Duration),
+    /// The broker has answered a heartbeat.
+    HalfOpened,
+    /// The broker gets a growing share again.
+    Readmitted,
+    /// The broker gets its whole share again.
+    Closed,
+}
+
+/// How an attempt failed, as far as the broker's health goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Nobody listens at its address: no doubt about it.
+    RefusedDial,
+    /// No connection, a lost one, no answer, or an answer that says it cannot serve.
+    Other,
+}
+
+impl Breaker {
+    /// A closed breaker. `seed` is the chance that spreads its openings.
+    pub const fn new(seed: u64) -> Self {
+        Self { word: AtomicU64::new(0), seed }
+    }
+}
+
+impl<W: Word> Breaker<W> {
+    /// The state at `now`.
+    pub fn state(&self, now: Time) -> BreakerState {
+        Packed::read(&self.word, now).state(now)
+    }
+
+    /// Learns that the broker answered an attempt as it should. The steady state costs one load.
+    pub fn observe_success(&self, now: Time) -> Option<Change> {
+        self.change(now, |packed| match packed.phase {
+            Phase::Closed if packed.failures == 0 => None,
+            Phase::Closed => Some(Packed { failures: 0, ..packed }),
+            Phase::Ramp => None,
+            _ => Some(Packed { phase: Phase::Ramp, failures: 0, at: millis(now), ..packed }),
+        })
+    }
+
+    /// Learns that an attempt that began at `began` failed.
+    pub fn observe_failure(&self, now: Time, began: Time, failure: Failure) -> Option<Change> {
+        self.change(now, |packed| match packed.phase {
+            Phase::Closed if failure == Failure::Other && packed.failures + 1 < FAILURES => {
+                Some(Packed { failures: packed.failures + 1, ..packed })
+            }
+            Phase::Closed => Some(self.opened(now, packed)),
+            // It was trying a broker of before.
+            Phase::Ramp if millis(began) < packed.at => None,
+            Phase::Trial if millis(began) < packed.at.saturating_sub(CLAIM.as_millis() as u64) => None,
+            Phase::Ramp | Phase::Trial => Some(self.opened(now, packed)),
+            Phase::HalfOpen if failure == Failure::RefusedDial => Some(self.opened(now, packed)),
+            Phase::Open | Phase::Probing | Phase::HalfOpen => None,
+        })
+    }
+
+    /// Opens because the broker has kept a request, sent at `since`, waiting for too long while others answer.
+    pub fn observe_suspicion(&self, now: Time, since: Time) -> Option<Change> {
+        self.change(now, |packed| match packed.phase {
+            Phase::Ramp if millis(since) < packed.at => None,
+            Phase::Closed | Phase::Ramp => Some(self.opened(now, packed)),
+            _ => None,
+        })
+    }
+
+    /// Learns how a heartbeat that a claimed probe asked for ended.
+    pub fn observe_probe(&self, now: Time, answered: bool) -> Option<Change> {
+        self.change(now, |packed| match packed.phase {
+            Phase::Probing if answered => Some(Packed { phase: Phase::HalfOpen, at: millis(now), ..packed }),
+            Phase::Probing => Some(self.opened(now, packed)),
+            _ => None,
+        })
+    }
+
+    /// Whether the caller, and nobody else, is to have a heartbeat sent now.
+    pub fn claim_probe(&self, now: Time) -> bool {
+        self.claim(now, Phase::Probing, |phase| matches!(phase, Phase::Open | Phase::Probing))
+    }
+
+    /// Whether the caller, and nobody else, is to try the broker with its send now.
+    pub fn claim_trial(&self, now: Time) -> bool {
+        self.claim(now, Phase::Trial, |phase| matches!(phase, Phase::HalfOpen | Phase::Trial))
+    }
+
+    fn claim(&self, now: Time, claimed: Phase, from: impl Fn(Phase) -> bool) -> bool {
+        let old = self.word.load();
+        let packed = Packed::unpack(old).normal(now);
+        let due = packed.phase == Phase::HalfOpen || packed.at <= millis(now);
+        if !due || !from(packed.phase) {
+            return false;
+        }
+        let new = Packed { phase: claimed, at: millis(now + CLAIM), ..packed };
+        self.word.swap_if(old, new.pack()).is_ok()
+    }
+
+    /// Applies `step` until nobody else was faster; `None` leaves things as they are.
+    fn change(&self, now: Time, step: impl Fn(Packed) -> Option<Packed>) -> Option<Change> {
+        let mut old = self.word.load();
+        loop {
+            let before = Packed::unpack(old);
+            let normal = before.normal(now);
+            let after = match step(normal) {
+                Some(after) => after,
+                // The end of a ramp is written down by whoever meets it first.
+                None if normal.phase != before.phase => normal,
+                None => return None,
+            };
+            match self.word.swap_if(old, after.pack()) {
+                Ok(()) => return told(before, after, now),
+                Err(newer) => old = newer,
+            }
+        }
+    }
+
+    /// 1 s, 2 s, 4 s .. 30 s, a fifth more or less.
+    fn opened(&self, now: Time, packed: Packed) -> Packed {
+        let rest = RESTS[usize::from(packed.step).min(RESTS.len() - 1)];
+        let mut chance = fastrand::Rng::with_seed(self.seed ^ now.since_start().as_nanos() as u64);
+        let rest = rest * chance.u32(80..=120) / 100;
+        Packed {
+            phase: Phase::Open,
+            failures: 0,
+            step: (packed.step + 1).min(RESTS.len() as u8 - 1),
+            at: millis(now + rest),
+        }
+    }
+}
+
+fn told(before: Packed, after: Packed, now: Time) -> Option<Change> {
+    match after.phase {
+        _ if before.phase == after.phase => None,
+        Phase::Open => Some(Change::Opened(Duration::from_millis(after.at.saturating_sub(millis(now))))),
+        Phase::HalfOpen => Some(Change::HalfOpened),
+        Phase::Ramp => Some(Change::Readmitted),
+        Phase::Closed => Some(Change::Closed),
+        Phase::Probing | Phase::Trial => None,
+    }
+}
+
+/// The word, unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Packed {
+    phase: Phase,
+    /// Failures in a row, while closed.
+    failures: u8,
+    /// How often it has opened without having closed again.
+    step: u8,
+    /// Milliseconds since the start of the client: until when (Open, Probing, Trial), or since when (HalfOpen, Ramp).
+    at: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Closed,
+    Open,
+    Probing,
+    HalfOpen,
+    Trial,
+    Ramp,
+}
+
+impl Packed {
+    fn read(word: &impl Word, now: Time) -> Self {
+        Self::unpack(word.load()).normal(now)
+    }
+
+    /// A ramp that has come to its end is closed.
+    fn normal(self, now: Time) -> Self {
+        if self.phase == Phase::Ramp && millis(now) >= self.at + RAMP_STEP * RAMP_STEPS {
+            Self { phase: Phase::Closed, failures: 0, step: 0, at: 0 }
+        } else {
+            self
+        }
+    }
+
+    fn state(self, now: Time) -> BreakerState {
+        let at = Time::from_start(Duration::from_millis(self.at));
+        match self.phase {
+            Phase::Closed => BreakerState::Closed,
+            Phase::Open => BreakerState::Open { until: at },
+            Phase::Probing => BreakerState::Probing { until: at },
+            Phase::HalfOpen => BreakerState::HalfOpen,
+            Phase::Trial => BreakerState::Trial { until: at },
+            Phase::Ramp => BreakerState::Ramp {
+                eighths: 1 << (millis(now).saturating_sub(self.at) / RAMP_STEP).min(RAMP_STEPS - 1),
+            },
+        }
+    }
+
+    const fn pack(self) -> u64 {
+        (self.at << 8) | ((self.step as u64) << 5) | ((self.failures as u64) << 3) | self.phase as u64
+    }
+
+    const fn unpack(word: u64) -> Self {
+        let phase = match word & 7 {
+            1 => Phase::Open,
+            2 => Phase::Probing,
+            3 => Phase::HalfOpen,
+            4 => Phase::Trial,
+            5 => Phase::Ramp,
+            _ => Phase::Closed,
+        };
+        Self { phase, failures: (word >> 3) as u8 & 3, step: (word >> 5) as u8 & 7, at: word >> 8 }
+    }
+}
+
+const fn millis(time: Time) -> u64 {
+    time.since_start().as_millis() as u64
+}
+
+/// Where the word is kept: a plain atomic, or one that a model checker watches.
+pub trait Word {
+    /// Reads it.
+    fn load(&self) -> u64;
+    /// Writes `new` if it still is `old`, else says what it is.
+    fn swap_if(&self, old: u64, new: u64) -> Result<(), u64>;
+}
+
+impl Word for AtomicU64 {
+    fn load(&self) -> u64 {
+        Self::load(self, Acquire)
+    }
+
+    fn swap_if(&self, old: u64, new: u64) -> Result<(), u64> {
+        self.compare_exchange(old, new, AcqRel, Acquire).map(drop)
+    }
+}
+
+/// Failures in a row that open it.
+const FAILURES: u8 = 3;
+/// How long it stays open: the first time, the second in a row, and so on.
+const RESTS: [Duration; 6] = [
+    Duration::from_secs(1),
+    Duration::from_secs(2),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(16),
+    Duration::from_secs(30),
+];
+/// How long a claim holds: longer than the heartbeat or the send that it stands for takes by default.
+const CLAIM: Duration = Duration::from_secs(3);
+/// Milliseconds at each share, and how many of them: 1/8, 1/4, 1/2.
+const RAMP_STEP: u64 = 1_000;
+const RAMP_STEPS: u64 = 3;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::from_start(Duration::from_millis(millis))
+    }
+
+    fn open_until(breaker: &Breaker, now: Time) -> Time {
+        match breaker.state(now) {
+            BreakerState::Open { until } => until,
+            other => panic!("expected an open breaker, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn three_failures_in_a_row_open_it_and_a_success_between_forgets_them() {
+        let breaker = Breaker::new(1);
+        for _ in 0..2 {
+            assert_eq!(breaker.observe_failure(at(5), at(1), Failure::Other), None);
+        }
+        breaker.observe_success(at(6));
+        for _ in 0..2 {
+            assert_eq!(breaker.observe_failure(at(7), at(6), Failure::Other), None);
+        }
+        assert_eq!(breaker.state(at(7)), BreakerState::Closed);
+        assert!(matches!(breaker.observe_failure(at(8), at(6), Failure::Other), Some(Change::Opened(_))));
+    }
+
+    #[test]
+    fn a_refused_dial_and_a_suspicion_open_it_at_once() {
+        let refused = Breaker::new(1);
+        assert!(refused.observe_failure(at(5), at(5), Failure::RefusedDial).is_some());
+        let suspected = Breaker::new(1);
+        assert!(suspected.observe_suspicion(at(300), at(5)).is_some());
+        for breaker in [refused, suspected] {
+            assert!(matches!(breaker.state(at(300)), BreakerState::Open { .. }));
+        }
+    }
+
+    /// Fails every trial, so that each opening follows the last one.
+    #[test]
+    fn it_rests_for_one_second_doubling_to_thirty_a_fifth_more_or_less() {
+        for seed in 0..20 {
+            let breaker = Breaker::new(seed);
+            let mut now = at(1_000);
+            breaker.observe_failure(now, now, Failure::RefusedDial);
+            for rest in [1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000] {
+                let until = open_until(&breaker, now);
+                let rested = until.since(now).as_millis();
+                assert!((rest * 80 / 100..=rest * 120 / 100).contains(&rested), "{rested} of {rest}");
+                assert!(!breaker.claim_probe(until - Duration::from_millis(1)));
+                assert!(breaker.claim_probe(until));
+                now = until;
+                assert!(breaker.observe_probe(now, false).is_some());
+            }
+        }
+    }
+
+    #[test]
+    fn it_comes_back_by_one_heartbeat_one_send_and_growing_shares() {
+        let breaker = Breaker::new(3);
+        breaker.observe_failure(at(0), at(0), Failure::RefusedDial);
+        let due = open_until(&breaker, at(0));
+        assert!(!breaker.claim_trial(due), "first the heartbeat");
+        assert!(breaker.claim_probe(due));
+        assert!(!breaker.claim_probe(due), "one heartbeat, never a crowd");
+        assert_eq!(breaker.observe_probe(due, true), Some(Change::HalfOpened));
+        assert!(breaker.claim_trial(due));
+        assert!(!breaker.claim_trial(due), "one real send, never a crowd");
+        assert_eq!(breaker.observe_success(due), Some(Change::Readmitted));
+        for (after, share) in [(0, 1), (999, 1), (1_000, 2), (2_000, 4), (2_999, 4)] {
+            let now = due + Duration::from_millis(after);
+            assert_eq!(breaker.state(now), BreakerState::Ramp { eighths: share }, "{after}");
+        }
+        let whole = due + Duration::from_millis(3_000);
+        assert_eq!(breaker.state(whole), BreakerState::Closed);
+        assert_eq!(breaker.observe_success(whole), Some(Change::Closed));
+        // It has earned its good name: the next rest is a short one.
+        breaker.observe_failure(whole, whole, Failure::RefusedDial);
+        assert!(open_until(&breaker, whole).since(whole) <= Duration::from_millis(1_200));
+    }
+
+    #[test]
+    fn a_claim_that_nobody_honours_is_free_again() {
+        let breaker = Breaker::new(3);
+        breaker.observe_failure(at(0), at(0), Failure::RefusedDial);
+        let due = open_until(&breaker, at(0));
+        assert!(breaker.claim_probe(due));
+        let later = due + CLAIM;
+        assert!(!breaker.claim_probe(later - Duration::from_millis(1)));
+        assert!(breaker.claim_probe(later));
+        breaker.observe_probe(later, true);
+        assert!(breaker.claim_trial(later));
+        assert!(breaker.claim_trial(later + CLAIM));
+    }
+
+    #[test]
+    fn late_news_of_an_attempt_before_the_readmission_changes_nothing() {
+        let breaker = Breaker::new(3);
+        breaker.observe_suspicion(at(300), at(0));
+        // The broker thawed and answers what it had.
+        assert_eq!(breaker.observe_success(at(400)), Some(Change::Readmitted));
+        assert_eq!(breaker.observe_failure(at(500), at(399), Failure::Other), None);
+        assert_eq!(breaker.observe_suspicion(at(500), at(399)), None);
+        assert!(breaker.observe_failure(at(500), at(400), Failure::Other).is_some());
+    }
+
+    #[test]
+    fn a_failure_while_it_is_open_does_not_prolong_its_rest() {
+        let breaker = Breaker::new(3);
+        breaker.observe_failure(at(0), at(0), Failure::RefusedDial);
+        let until = open_until(&breaker, at(0));
+        breaker.observe_failure(at(500), at(0), Failure::RefusedDial);
+        assert_eq!(open_until(&breaker, at(500)), until);
+    }
+
+    #[test]
+    fn a_word_keeps_every_field() {
+        for (phase, failures, step, at) in
+            [(Phase::Closed, 3, 0, 0), (Phase::Ramp, 0, 5, (1 << 56) - 1), (Phase::Trial, 1, 7, 123_456)]
+        {
+            let packed = Packed { phase, failures, step, at };
+            assert_eq!(Packed::unpack(packed.pack()), packed);
+        }
+    }
+}
+
+/// All interleavings of two threads, tried by a model checker.
+#[cfg(test)]
+mod model {
+    use loom::{
+        sync::{
+            Arc,
+            atomic::{AtomicU64 as Watched, Ordering},
+        },
+        thread,
+    };
+
+    use super::*;
+
+    impl Word for Watched {
+        fn load(&self) -> u64 {
+            Self::load(self, Ordering::Acquire)
+        }
+
+        fn swap_if(&self, old: u64, new: u64) -> Result<(), u64> {
+            self.compare_exchange(old, new, Ordering::AcqRel, Ordering::Acquire).map(drop)
+        }
+    }
+
+    fn watched() -> Arc<Breaker<Watched>> {
+        Arc::new(Breaker { word: Watched::new(0), seed: 1 })
+    }
+
+    const LATE: Time = Time::from_start(Duration::from_secs(10));
+
+    #[test]
+    fn of_two_claims_one_wins() {
+        loom::model(|| {
+            let breaker = watched();
+            breaker.observe_failure(Time::START, Time::START, Failure::RefusedDial);
+            let other = breaker.clone();
+            let theirs = thread::spawn(move || other.claim_probe(LATE));
+            let ours = breaker.claim_probe(LATE);
+            assert!(ours ^ theirs.join().unwrap());
+        });
+    }
+
+    #[test]
+    fn no_failure_is_lost_between_two_that_count_at_once() {
+        loom::model(|| {
+            let breaker = watched();
+            breaker.observe_failure(LATE, LATE, Failure::Other);
+            let other = breaker.clone();
+            let theirs = thread::spawn(move || other.observe_failure(LATE, LATE, Failure::Other));
+            let ours = breaker.observe_failure(LATE, LATE, Failure::Other);
+            // The third opens it, and only one is told.
+            assert!(ours.is_some() ^ theirs.join().unwrap().is_some());
+            assert!(matches!(breaker.state(LATE), BreakerState::Open { .. }));
+        });
+    }
+
+    #[test]
+    fn a_success_and_a_failure_at_once_leave_a_state_that_one_order_gives() {
+        loom::model(|| {
+            let breaker = watched();
+            breaker.observe_suspicion(Time::START, Time::START);
+            let other = breaker.clone();
+            let theirs = thread::spawn(move || other.observe_success(LATE));
+            breaker.observe_failure(LATE, LATE, Failure::Other);
+            theirs.join().unwrap();
+            let state = breaker.state(LATE);
+            assert!(matches!(state, BreakerState::Ramp { .. } | BreakerState::Open { .. }), "{state:?}");
+        });
+    }
+}
