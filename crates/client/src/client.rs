@@ -18,6 +18,7 @@ use crate::{
     admin::Admin,
     clock::Clock,
     error::RouteError,
+    health::Healths,
     heartbeat::{Beat, BrokerVersions, Heartbeat, Pulse},
     name_servers::NameServers,
     producer::Shared as SharedProducer,
@@ -28,7 +29,7 @@ use crate::{
         pool::{OnOpen, Pool, Setup},
     },
     roles::Roles,
-    route::{Fetcher, Keeper, Routes},
+    route::{Fetcher, Keeper, Links, Routes},
     shutdown,
     unique_id::UniqueIds,
 };
@@ -178,6 +179,7 @@ impl Shared {
             let pulse = pulse.clone();
             Arc::new(move |address| pulse.ask(Beat::Opened(address.clone())))
         };
+        let healths = Arc::new(Healths::new(chance.fork()));
         let pool = Arc::new(Pool::new(Setup {
             connector: config.connector.unwrap_or_else(tcp),
             connect_timeout: config.connect_timeout,
@@ -186,6 +188,7 @@ impl Shared {
             runtime: runtime.clone(),
             stop: stop.clone(),
             on_open,
+            healths: healths.clone(),
         }));
         let remoting = Arc::new(Remoting::new(
             pool,
@@ -196,11 +199,17 @@ impl Shared {
         let start = chance.usize(..);
         let name_servers = Arc::new(NameServers::new(servers, start, remoting.clone(), clock));
         let fetcher = Fetcher { name_servers: name_servers.clone(), clock, timeout: config.request_timeout };
-        let on_brokers = {
-            let pulse = pulse.clone();
-            move || pulse.ask(Beat::All)
+        let links = Links {
+            on_brokers: {
+                let pulse = pulse.clone();
+                Box::new(move || pulse.ask(Beat::All))
+            },
+            health_of: {
+                let (remoting, healths) = (remoting.clone(), healths.clone());
+                Box::new(move |address| healths.of(&remoting.target(address)))
+            },
         };
-        let (keeper, routes) = Keeper::new(fetcher, config.route_interval, chance.u64(..), on_brokers);
+        let (keeper, routes) = Keeper::new(fetcher, config.route_interval, chance.u64(..), links);
         let id: Arc<str> = match config.instance_name {
             Some(name) => format!("maxq@{name}").into(),
             None => format!("maxq@{}#{:016x}", std::process::id(), chance.u64(..)).into(),
@@ -213,6 +222,7 @@ impl Shared {
             routes: routes.clone(),
             roles: roles.clone(),
             versions: versions.clone(),
+            healths,
             clock,
             interval: config.heartbeat_interval,
             timeout: config.request_timeout,

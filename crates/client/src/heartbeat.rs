@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     error::RequestError,
+    health::{Healths, log},
     remoting::{Call, Remoting},
     roles::Roles,
     route::Routes,
@@ -70,6 +71,7 @@ pub(crate) struct Heartbeat {
     pub(crate) routes: Routes,
     pub(crate) roles: Arc<Roles>,
     pub(crate) versions: Arc<BrokerVersions>,
+    pub(crate) healths: Arc<Healths>,
     pub(crate) clock: Clock,
     pub(crate) interval: Duration,
     pub(crate) timeout: Duration,
@@ -132,9 +134,14 @@ impl Heartbeat {
     ) -> impl Future<Output = Arc<str>> + Send + 'static {
         let (remoting, versions) = (self.remoting.clone(), self.versions.clone());
         let (clock, timeout) = (self.clock, self.timeout);
+        let target = remoting.target(&address);
+        let health = self.healths.of(&target);
         async move {
             let call = Call::new(&header::Heartbeat {}, clock.now() + timeout).body(body);
-            match remoting.call(&address, call).await {
+            let answered = remoting.call(&address, call).await;
+            // Whatever it says, it answers. That matters while the broker rests and is asked whether it is back.
+            log(&target, health.observe_probe(clock.now(), answered.is_ok()));
+            match answered {
                 Ok(answer) if answer.response_code() == ResponseCode::SUCCESS => {
                     versions.set(&address, answer.version)
                 }

@@ -37,6 +37,7 @@ mod client;
 mod clock;
 mod config;
 mod error;
+mod health;
 mod heartbeat;
 mod message;
 mod message_view;
@@ -57,7 +58,7 @@ pub use config::{ClientConfig, CompressionChoice, ProducerConfig};
 pub use error::{
     Attempt, ConfigError, ConnectError, ErrorCode, RequestError, RequestErrorKind, SendError, SendErrorKind,
 };
-pub use maxq_policy::{Outcome, RetryPolicy};
+pub use maxq_policy::{Outcome, Parity, RetryPolicy, Rules};
 pub use maxq_protocol::HeaderEncoding;
 pub use message::Message;
 pub use message_view::MessageView;

@@ -124,7 +124,7 @@ impl Reader {
             expression_type: Some("TAG".to_owned()),
             broker_name: Some(self.queue.broker_name().to_owned()),
         };
-        let call = Call::new(&request, client.deadline() + hold);
+        let call = Call::new(&request, client.deadline() + hold).patient();
         let answer = client
             .remoting
             .call(&address, call)

@@ -17,7 +17,7 @@ use std::{
     time::Duration,
 };
 
-use maxq_policy::{Outcome, RetryPolicy, Target, Time};
+use maxq_policy::{Outcome, RetryBudget, RetryPolicy, Target, Time};
 use maxq_protocol::{Group, Topic};
 use tokio::sync::Notify;
 
@@ -55,6 +55,7 @@ pub(crate) struct Shared {
     pub(crate) group: Group,
     config: ProducerConfig,
     admission: Admission,
+    budget: RetryBudget,
     tally: Tally,
     left: AtomicBool,
 }
@@ -119,6 +120,7 @@ impl Producer {
             admission: Admission::new(config.max_messages, config.max_bytes),
             group,
             config,
+            budget: RetryBudget::new(),
             tally: Tally::default(),
             left: AtomicBool::new(false),
         });

@@ -1,13 +1,14 @@
 //! The one path of every send: admission, route, plan, attempts.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use maxq_policy::{
-    Action, AttemptEnd, Origin, Outcome, PublishInfo, PublishQueue, SendPlan, Step, Stop, Time, judge,
+    Action, AttemptEnd, Broker, BrokerHealth, Choice, Failure, Notice, Outcome, PublishInfo, SendPlan, Step,
+    Stop, Time, is_outage, judge,
 };
 use maxq_protocol::{
-    RemotingCommand, ResponseCode, Topic,
-    header::{SendMessage, SendMessageV2},
+    RemotingCommand, Request, ResponseCode, Topic,
+    header::{SendMessage, SendMessageV1, SendMessageV2},
     name::AUTO_CREATE_TOPIC,
 };
 
@@ -20,7 +21,9 @@ use crate::{
     admission::Permit,
     client::Shared as SharedClient,
     error::{RouteError, SendFailure, route::protocol_code},
-    remoting::{Call, CallError, cause::Cause, end_call, end_cast, pool::Connection},
+    health::log,
+    heartbeat::Beat,
+    remoting::{Answer, Call, CallError, Taken, cause::Cause, end_call, end_cast, pool::Connection},
     route::Route,
 };
 
@@ -37,10 +40,16 @@ pub(super) async fn awaited(
     };
     loop {
         send.reload(now);
-        let Ok(info) = send.route.publish_info().cloned() else { return send.no_route() };
-        match send.plan.next(now, &info, &send.route.rotation) {
+        let route = send.route.clone();
+        let Ok(info) = route.publish.as_deref() else { return send.no_route() };
+        match send.next(now, info, &route) {
             Step::Try { queue, until } => {
-                if let Some(receipt) = send.attempt(&info, queue, now, until).await {
+                let aim = Aim {
+                    broker: &info.brokers()[queue.broker],
+                    queue_id: queue.queue_id,
+                    health: &route.health[queue.broker],
+                };
+                if let Some(receipt) = send.attempt(&aim, now, until).await {
                     return Ok(receipt);
                 }
             }
@@ -62,10 +71,16 @@ pub(super) async fn oneway(producer: Producer, message: Message, mut order: Orde
     };
     loop {
         send.reload(now);
-        let Ok(info) = send.route.publish_info().cloned() else { return send.no_route().map(drop) };
-        match send.plan.next(now, &info, &send.route.rotation) {
+        let route = send.route.clone();
+        let Ok(info) = route.publish.as_deref() else { return send.no_route().map(drop) };
+        match send.next(now, info, &route) {
             Step::Try { queue, until } => {
-                if send.cast(&info, queue, now, until).await {
+                let aim = Aim {
+                    broker: &info.brokers()[queue.broker],
+                    queue_id: queue.queue_id,
+                    health: &route.health[queue.broker],
+                };
+                if send.cast(&aim, now, until).await {
                     return Ok(());
                 }
             }
@@ -100,89 +115,106 @@ pub(super) enum LastEnd {
     None,
     Connect,
     NotWritten,
-    NoAnswer,
+    NoAnswer(ErrorCode),
     Answered(Action, ResponseCode),
     BadAnswer,
     /// The peer speaks another protocol.
-    Foreign,
+    Foreign(ErrorCode),
+}
+
+/// Where an attempt goes.
+struct Aim<'b> {
+    broker: &'b Broker,
+    queue_id: i32,
+    health: &'b BrokerHealth,
 }
 
 impl<'a> Send<'a> {
-    /// One attempt; a receipt ends the send.
-    async fn attempt(
-        &mut self,
-        info: &PublishInfo,
-        queue: PublishQueue,
-        now: Time,
-        until: Time,
-    ) -> Option<SendReceipt> {
-        let result = match self.connection(info, queue, until).await {
-            Ok(connection) => {
-                let begun = {
-                    let header = self.header(&info.brokers()[queue.broker].name, queue.queue_id);
-                    self.client.remoting.begin_call(&connection, self.call(&header, until))
-                };
-                match begun {
-                    Ok(answer) => end_call(connection, answer).await,
-                    Err(error) => Err(error),
-                }
+    /// What to do now, and what is to be done about a broker on the way.
+    fn next(&mut self, now: Time, info: &PublishInfo, route: &Route) -> Step {
+        let (rotation, budget) = (&*route.rotation, &self.producer.budget);
+        let step = self.plan.next(now, &Choice { info, health: &route.health, rotation, budget });
+        if let Some((broker, notice)) = self.plan.take_notice() {
+            let address = &info.brokers()[broker].address;
+            match notice {
+                Notice::ProbeDue => self.client.pulse.ask(Beat::Again(address.clone())),
+                Notice::Suspect => log(address, route.health[broker].open_on_suspicion(now)),
             }
+        }
+        step
+    }
+
+    /// One attempt; a receipt ends the send.
+    async fn attempt(&mut self, aim: &Aim<'_>, began: Time, until: Time) -> Option<SendReceipt> {
+        let result = match self.connection(aim, until).await {
+            Ok(connection) => match self.begin_call(&connection, aim, until) {
+                Ok(answer) => end_call(connection, answer).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
-        let (began, now) = (now, self.client.clock.now());
-        let attempt = self.attempt_at(info, queue, now.since(began));
+        let now = self.client.clock.now();
+        let attempt = self.attempt_at(aim, now.since(began));
         match result {
-            Ok(answer) => self.observe_answer(now, info, attempt, &answer),
+            Ok(answer) => self.observe_answer(now, aim, attempt, &answer),
             Err(error) => {
-                self.observe_silence(now, attempt, &error);
+                self.observe_silence(now, aim, attempt, &error);
                 None
             }
         }
     }
 
     /// One one-way attempt; true ends the send.
-    async fn cast(&mut self, info: &PublishInfo, queue: PublishQueue, now: Time, until: Time) -> bool {
-        let result = match self.connection(info, queue, until).await {
-            Ok(connection) => {
-                let begun = {
-                    let header = self.header(&info.brokers()[queue.broker].name, queue.queue_id);
-                    self.client.remoting.begin_cast(&connection, self.call(&header, until))
-                };
-                match begun {
-                    Ok(taken) => end_cast(taken).await,
-                    Err(error) => Err(error),
-                }
-            }
+    async fn cast(&mut self, aim: &Aim<'_>, began: Time, until: Time) -> bool {
+        let result = match self.connection(aim, until).await {
+            Ok(connection) => match self.begin_cast(&connection, aim, until) {
+                Ok(taken) => end_cast(taken).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         // What the broker makes of a message that was taken, nobody knows: it stays counted as unknown.
         let Err(error) = result else { return true };
-        let (began, now) = (now, self.client.clock.now());
-        let attempt = self.attempt_at(info, queue, now.since(began));
-        self.observe_silence(now, attempt, &error);
+        let now = self.client.clock.now();
+        let attempt = self.attempt_at(aim, now.since(began));
+        self.observe_silence(now, aim, attempt, &error);
         false
+    }
+
+    fn begin_call(&self, connection: &Connection, aim: &Aim<'_>, until: Time) -> Result<Answer, CallError> {
+        let header = self.header(&aim.broker.name, aim.queue_id);
+        let remoting = &self.client.remoting;
+        if aim.health.speaks_v1() {
+            remoting.begin_call(connection, self.call(&SendMessageV1(header), until))
+        } else {
+            remoting.begin_call(connection, self.call(&SendMessageV2(header), until))
+        }
+    }
+
+    fn begin_cast(&self, connection: &Connection, aim: &Aim<'_>, until: Time) -> Result<Taken, CallError> {
+        let header = self.header(&aim.broker.name, aim.queue_id);
+        let remoting = &self.client.remoting;
+        if aim.health.speaks_v1() {
+            remoting.begin_cast(connection, self.call(&SendMessageV1(header), until))
+        } else {
+            remoting.begin_cast(connection, self.call(&SendMessageV2(header), until))
+        }
     }
 
     /// The connection to the queue's broker. From here until the attempt has ended, a cancelled caller leaves an
     /// unknown outcome.
-    async fn connection(
-        &mut self,
-        info: &PublishInfo,
-        queue: PublishQueue,
-        until: Time,
-    ) -> Result<Arc<Connection>, CallError> {
-        let connection =
-            self.client.remoting.connection(&info.brokers()[queue.broker].address, until).await?;
+    async fn connection(&mut self, aim: &Aim<'_>, until: Time) -> Result<Arc<Connection>, CallError> {
+        let connection = self.client.remoting.connection(&aim.broker.address, until).await?;
         self.under_way.attempt();
         Ok(connection)
     }
 
-    fn call<'b>(&self, header: &'b SendMessageV2<'b>, until: Time) -> Call<'b, SendMessageV2<'b>> {
+    fn call<'b, R: Request>(&self, header: &'b R, until: Time) -> Call<'b, R> {
         Call::new(header, until).body(self.prepared.body.clone()).paid_by(&self.permit)
     }
 
-    fn header(&self, broker_name: &'a str, queue_id: i32) -> SendMessageV2<'_> {
-        SendMessageV2(SendMessage {
+    fn header<'b>(&'b self, broker_name: &'b str, queue_id: i32) -> SendMessage<'b> {
+        SendMessage {
             producer_group: Cow::Borrowed(self.producer.group.as_str()),
             topic: Cow::Borrowed(self.topic.as_str()),
             default_topic: Cow::Borrowed(AUTO_CREATE_TOPIC),
@@ -197,15 +229,15 @@ impl<'a> Send<'a> {
             max_reconsume_times: None,
             batch: Some(false),
             broker_name: Some(Cow::Borrowed(broker_name)),
-        })
+        }
     }
 
-    fn attempt_at(&self, info: &PublishInfo, queue: PublishQueue, elapsed: std::time::Duration) -> Attempt {
-        let broker = &info.brokers()[queue.broker];
+    fn attempt_at(&self, aim: &Aim<'_>, elapsed: Duration) -> Attempt {
+        let broker = aim.broker;
         Attempt {
             broker: broker.name.clone(),
             address: broker.address.clone(),
-            queue_id: queue.queue_id,
+            queue_id: aim.queue_id,
             phase: Phase::Answer,
             elapsed,
             code: None,
@@ -216,62 +248,93 @@ impl<'a> Send<'a> {
     fn observe_answer(
         &mut self,
         now: Time,
-        info: &PublishInfo,
+        aim: &Aim<'_>,
         mut attempt: Attempt,
         answer: &RemotingCommand,
     ) -> Option<SendReceipt> {
-        let code = answer.response_code();
+        let (code, remark) = (answer.response_code(), answer.remark.as_deref().unwrap_or_default());
+        let action = judge(code, remark);
         attempt.code = Some(code.0);
         attempt.remark = answer.remark.as_deref().map(Into::into);
-        let action = judge(code, answer.remark.as_deref().unwrap_or_default());
         if action != Action::Stored {
+            if is_outage(code, remark) {
+                self.blame_broker(now, aim, &attempt, Failure::Other);
+            } else {
+                log(&attempt.address, aim.health.observe_success(now, attempt.elapsed));
+            }
+            if action == Action::LongForm {
+                aim.health.set_speaks_v1();
+            }
             self.last = LastEnd::Answered(action, code);
-            self.plan.observe(now, &attempt.broker, AttemptEnd::Answered { action, confirmed: false });
-            self.note(attempt);
+            self.end(now, aim, attempt, AttemptEnd::Answered { code, action });
             return None;
         }
-        let confirmed = code == ResponseCode::SUCCESS;
+        log(&attempt.address, aim.health.observe_success(now, attempt.elapsed));
         let Some(stored) = Stored::read(answer) else {
             attempt.remark = Some("the answer says success, but not where the message is stored".into());
             self.last = LastEnd::BadAnswer;
             self.unanswered = true;
-            self.plan.observe(now, &attempt.broker, AttemptEnd::NoAnswer);
-            self.note(attempt);
+            self.end(now, aim, attempt, AttemptEnd::NoAnswer);
             return None;
         };
-        self.plan.observe(now, &attempt.broker, AttemptEnd::Answered { action, confirmed });
+        self.producer.budget.deposit();
+        let end = AttemptEnd::Answered { code, action };
+        self.climb(now, aim, &attempt, end);
+        self.plan.observe(now, &attempt.broker, end);
         self.under_way.stored();
         let status = StoreStatus::from_code(code);
-        if confirmed || !self.goes_on(now, info) {
-            return Some(self.receipt(info, attempt, stored, status));
+        if self.plan.is_over() {
+            return Some(self.receipt(attempt, stored, status));
         }
-        let receipt = Box::new(self.receipt(info, attempt.clone(), stored, status));
+        let receipt = Box::new(self.receipt(attempt.clone(), stored, status));
         self.attempts = receipt.attempts().to_vec();
         self.unconfirmed.get_or_insert(receipt);
         None
     }
 
-    /// Whether the policy wants another broker after an unconfirmed store.
-    fn goes_on(&mut self, now: Time, info: &PublishInfo) -> bool {
-        let mut look_ahead = self.plan.clone();
-        !matches!(look_ahead.next(now, info, &self.route.rotation), Step::Stop(_))
-    }
-
-    fn observe_silence(&mut self, now: Time, mut attempt: Attempt, error: &CallError) {
+    fn observe_silence(&mut self, now: Time, aim: &Aim<'_>, mut attempt: Attempt, error: &CallError) {
         attempt.phase = error.phase;
         attempt.remark = Some(error.cause.to_string().into());
         let end = if error.phase == Phase::Answer { AttemptEnd::NoAnswer } else { AttemptEnd::NotSent };
         self.unanswered |= end == AttemptEnd::NoAnswer;
         self.last = match (error.phase, &*error.cause) {
-            (_, cause) if protocol_code(cause).is_some() => LastEnd::Foreign,
+            (_, cause) if let Some(code) = protocol_code(cause) => LastEnd::Foreign(code),
             (Phase::Connect, _) => LastEnd::Connect,
             (Phase::Write, _) => LastEnd::NotWritten,
-            (Phase::Answer, _) => LastEnd::NoAnswer,
+            (Phase::Answer, Cause::TimedOut) => LastEnd::NoAnswer(ErrorCode::TIMEOUT),
+            (Phase::Answer, _) => LastEnd::NoAnswer(ErrorCode::LOST),
         };
-        self.plan.observe(now, &attempt.broker, end);
+        // A lost connection and a failed dial have been told by who owned them. And an attempt that had little time
+        // says nothing about its broker.
+        let waited = match *error.cause {
+            Cause::TimedOut => attempt.elapsed >= aim.health.patience(),
+            _ => false,
+        };
+        if waited {
+            self.blame_broker(now, aim, &attempt, Failure::Other);
+        }
         // The broker may be gone, and the route may know it already.
         self.client.routes.report(&self.topic, self.route.version);
+        self.end(now, aim, attempt, end);
+    }
+
+    fn blame_broker(&self, now: Time, aim: &Aim<'_>, attempt: &Attempt, failure: Failure) {
+        let began = now - attempt.elapsed;
+        log(&attempt.address, aim.health.observe_failure(now, began, failure));
+    }
+
+    /// A failed attempt: the plan and the ladder learn of it, and it is kept.
+    fn end(&mut self, now: Time, aim: &Aim<'_>, attempt: Attempt, end: AttemptEnd) {
+        self.climb(now, aim, &attempt, end);
+        self.plan.observe(now, &attempt.broker, end);
         self.note(attempt);
+    }
+
+    /// The latency-fault ladder, where it is on.
+    fn climb(&self, now: Time, aim: &Aim<'_>, attempt: &Attempt, end: AttemptEnd) {
+        if let Some((ladder, fault)) = self.plan.fault(end) {
+            aim.health.rest().update(now, ladder, attempt.elapsed, fault);
+        }
     }
 
     fn note(&mut self, attempt: Attempt) {
@@ -300,13 +363,7 @@ impl<'a> Send<'a> {
         }
     }
 
-    fn receipt(
-        &mut self,
-        info: &PublishInfo,
-        attempt: Attempt,
-        stored: Stored,
-        status: StoreStatus,
-    ) -> SendReceipt {
+    fn receipt(&mut self, attempt: Attempt, stored: Stored, status: StoreStatus) -> SendReceipt {
         let broker_name = attempt.broker.clone();
         let attempts = if self.attempts.is_empty() {
             Attempts::One(attempt)
@@ -322,7 +379,7 @@ impl<'a> Send<'a> {
             status,
             attempts,
             maybe_duplicate: self.unanswered || self.unconfirmed.is_some(),
-            created_from_default_topic: info.origin() != Origin::Topic,
+            created_from_default_topic: self.route.is_default(),
         }
     }
 
@@ -364,7 +421,10 @@ impl<'a> Send<'a> {
             (Stop::Deadline, LastEnd::None) => "the deadline was over before the first attempt".to_owned(),
             (Stop::Deadline, _) => format!("the deadline was over after {tries} attempts"),
             (_, LastEnd::Answered(Action::Refused | Action::Access, _)) => "the broker refused it".to_owned(),
-            (Stop::Final, LastEnd::NoAnswer | LastEnd::BadAnswer | LastEnd::Foreign) => {
+            (Stop::Budget, _) => {
+                "brokers are busy, and this producer has asked them again too often".to_owned()
+            }
+            (Stop::Final, LastEnd::NoAnswer(_) | LastEnd::BadAnswer | LastEnd::Foreign(_)) => {
                 "no usable answer came, and this send must not go out twice".to_owned()
             }
             _ => format!("{tries} attempts failed"),
@@ -399,27 +459,14 @@ impl<'a> Send<'a> {
                 _ => (SendErrorKind::Refused, ErrorCode::REFUSED),
             },
             LastEnd::BadAnswer => (SendErrorKind::Timeout, ErrorCode::ANSWER),
-            LastEnd::Foreign => {
-                let http = self
-                    .attempts
-                    .last()
-                    .and_then(Attempt::remark)
-                    .is_some_and(|remark| remark.contains("HTTP"));
-                (SendErrorKind::Connect, if http { ErrorCode::HTTP_PORT } else { ErrorCode::PROTOCOL })
-            }
-            LastEnd::NoAnswer => (SendErrorKind::Timeout, self.silence()),
+            LastEnd::Foreign(code) => (SendErrorKind::Connect, code),
+            LastEnd::NoAnswer(code) => (SendErrorKind::Timeout, code),
             LastEnd::NotWritten | LastEnd::None if stop == Stop::Deadline => {
                 (SendErrorKind::Timeout, ErrorCode::DEADLINE)
             }
             LastEnd::NotWritten => (SendErrorKind::Connect, ErrorCode::LOST),
             LastEnd::Connect | LastEnd::None => (SendErrorKind::Connect, ErrorCode::CONNECT),
         }
-    }
-
-    fn silence(&self) -> ErrorCode {
-        let in_time = self.client.clock.now() < self.plan.deadline();
-        let timed_out = self.attempts.last().and_then(Attempt::remark) == Some(&*Cause::TimedOut.to_string());
-        if in_time && !timed_out { ErrorCode::LOST } else { ErrorCode::TIMEOUT }
     }
 }
 

@@ -28,6 +28,11 @@ pub(crate) enum Cause {
 }
 
 impl Cause {
+    /// Whether nobody listens at the address.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+
     /// Whether the peer speaks HTTP: a gRPC port of a proxy or a web server, not a remoting port.
     pub(crate) fn is_http(&self) -> bool {
         let Self::Protocol(DecodeError { kind: DecodeErrorKind::FrameTooLong { length, .. }, .. }) = self

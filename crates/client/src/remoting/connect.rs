@@ -53,13 +53,17 @@ where
     }
 }
 
-/// Plain TCP: no delay, keep-alive probes after 60 s of silence.
+/// Plain TCP: no delay, keep-alive probes after 60 s of silence; a link that takes no bytes for 30 s is given up, where
+/// the system can do that.
 pub(crate) fn tcp() -> Arc<dyn Connect> {
     Arc::new(|address: String| async move {
         let stream = TcpStream::connect(bracketed(&address)).await?;
         stream.set_nodelay(true)?;
         let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        let socket = SockRef::from(&stream);
+        socket.set_tcp_keepalive(&keepalive)?;
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(Duration::from_secs(30)))?;
         Ok(Stream::Tcp(stream))
     })
 }

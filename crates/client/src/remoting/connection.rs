@@ -22,7 +22,7 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use maxq_policy::Time;
+use maxq_policy::{BrokerHealth, Failure, Time};
 use maxq_protocol::{FrameReader, RemotingCommand, ResponseCode};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
@@ -33,10 +33,10 @@ use tokio::{
 use super::{
     cause::Cause,
     connect::Stream,
-    inflight::Inflight,
+    inflight::{Inflight, Written},
     outbox::{HIGH_WATER, Outbox},
 };
-use crate::{admission::Permit, clock::Clock};
+use crate::{admission::Permit, clock::Clock, health::log};
 
 /// A request on its way to the connection task.
 #[derive(Debug)]
@@ -50,6 +50,8 @@ pub(crate) struct Post {
     /// What pays for the message. A post that waits does not hold it, its caller does; a written request does until it
     /// is answered or expires, even when the caller has gone.
     pub(crate) permit: Weak<Permit>,
+    /// Whether it should be answered at once, and not when something happens.
+    pub(crate) prompt: bool,
 }
 
 /// Who waits, and for what.
@@ -93,6 +95,7 @@ pub(super) struct Wiring {
     pub(super) clock: Clock,
     pub(super) orders: Arc<Orders>,
     pub(super) address: Arc<str>,
+    pub(super) health: Arc<BrokerHealth>,
 }
 
 /// What a connection task is told from outside. One atomic to look at, one event to wait for.
@@ -133,7 +136,7 @@ impl Orders {
 
 /// Runs the connection until its stream ends, it is told to stop, or it was idle for [`IDLE`]; then tells everybody.
 pub(super) async fn drive(stream: Stream, mut wiring: Wiring) -> Arc<Cause> {
-    let mut driver = Driver::new(wiring.clock);
+    let mut driver = Driver::new(wiring.clock, wiring.health.clone());
     let cause = match stream {
         Stream::Tcp(mut stream) => {
             let (reader, writer) = stream.split();
@@ -146,6 +149,7 @@ pub(super) async fn drive(stream: Stream, mut wiring: Wiring) -> Arc<Cause> {
     };
     let cause = Arc::new(cause);
     tracing::debug!(address = %wiring.address, %cause, in_flight = driver.inflight.len(), "connection closed");
+    driver.leave_health(&wiring, &cause);
     driver.close(&cause);
     refuse(&mut wiring.posts, &cause).await;
     cause
@@ -182,6 +186,9 @@ struct Driver {
     input: BytesMut,
     frames: FrameReader,
     last_heard: Time,
+    health: Arc<BrokerHealth>,
+    /// What the health was last told.
+    published: Option<Time>,
 }
 
 /// What a written request leaves behind.
@@ -192,7 +199,7 @@ struct Flying {
 }
 
 impl Driver {
-    fn new(clock: Clock) -> Self {
+    fn new(clock: Clock, health: Arc<BrokerHealth>) -> Self {
         Self {
             clock,
             queue: VecDeque::new(),
@@ -205,6 +212,8 @@ impl Driver {
             input: BytesMut::with_capacity(READ),
             frames: FrameReader::new(),
             last_heard: clock.now(),
+            health,
+            published: None,
         }
     }
 
@@ -220,6 +229,9 @@ impl Driver {
         let mut reads = 0;
         loop {
             self.encode();
+            if intake == Intake::Open {
+                self.publish();
+            }
             if intake == Intake::Over && self.nobody_waits() && self.outbox.is_empty() {
                 return if orders.is_given() { Cause::GoAway } else { Cause::Closed };
             }
@@ -244,7 +256,7 @@ impl Driver {
                             }
                             // The clock was just read, and a busy connection seldom comes to its timer.
                             if self.last_heard >= self.nearest() {
-                                self.expire(self.last_heard);
+                                self.expire(self.last_heard, &orders);
                             }
                         }
                         Err(error) => return Cause::Io(error),
@@ -266,7 +278,7 @@ impl Driver {
                 },
                 () = timer.fired() => {
                     let now = self.clock.now();
-                    self.expire(now);
+                    self.expire(now, &orders);
                     if self.nobody_waits() && now >= self.last_heard + IDLE {
                         return Cause::Idle;
                     }
@@ -278,6 +290,8 @@ impl Driver {
                     ordered.set(orders.given.notified());
                     wiring.posts.close();
                     intake = Intake::Closing;
+                    // The next connection to this address speaks for the broker from now on.
+                    self.health.publish_oldest(None);
                 }
                 () = std::future::ready(()), if reads >= READS => {}
             }
@@ -337,7 +351,8 @@ impl Driver {
         match post.waiter {
             Waiter::Answer(_) => {
                 let flying = Flying { waiter: post.waiter, _permit: post.permit.upgrade() };
-                self.inflight.insert(post.opaque, flying, post.deadline, end);
+                let written = Written { at: now, deadline: post.deadline, end, prompt: post.prompt };
+                self.inflight.insert(post.opaque, flying, written);
             }
             Waiter::Taken(_) => {
                 self.untaken_nearest = self.untaken_nearest.min(post.deadline);
@@ -403,10 +418,17 @@ impl Driver {
         self.queue.is_empty() && self.untaken.is_empty() && self.inflight.len() == 0
     }
 
-    fn expire(&mut self, now: Time) {
+    /// Tells who waits too long. A server that has said nothing at all since such a request was written may be
+    /// frozen, or the link may be dead without a sign: whoever comes next dials anew.
+    fn expire(&mut self, now: Time, orders: &Orders) {
         let timeout = Arc::new(Cause::TimedOut);
-        for flying in self.inflight.expire(now) {
+        let mut is_mute = false;
+        for (flying, sent) in self.inflight.expire(now) {
+            is_mute |= self.last_heard <= sent && now.since(sent) >= MUTE;
             flying.waiter.fail(Unanswered::NoAnswer(timeout.clone()));
+        }
+        if is_mute {
+            orders.retire();
         }
         // Their bytes stay in the outbox and may still leave: unknown, not "not sent".
         if self.untaken_nearest <= now {
@@ -430,6 +452,27 @@ impl Driver {
                     self.queue.push_back(post);
                 }
             }
+        }
+    }
+
+    /// Tells the broker's health how long its oldest request waits, when that has changed.
+    fn publish(&mut self) {
+        let oldest = self.inflight.oldest();
+        if oldest != self.published {
+            self.published = oldest;
+            self.health.publish_oldest(oldest);
+        }
+    }
+
+    /// The end of a connection is one failure, however many requests it takes with it; a farewell is none.
+    fn leave_health(&self, wiring: &Wiring, cause: &Cause) {
+        if wiring.orders.is_given() {
+            return;
+        }
+        self.health.publish_oldest(None);
+        if !matches!(cause, Cause::Idle | Cause::Closed | Cause::GoAway) {
+            let now = self.clock.now();
+            log(&wiring.address, self.health.observe_failure(now, now, Failure::Other));
         }
     }
 
@@ -490,6 +533,8 @@ const BATCH: usize = 64;
 const READS: u32 = 16;
 /// Posts that wait behind the channel; what comes on top is refused as "not sent".
 const QUEUE: usize = 8_192;
+/// A request that had less time than this says nothing about its connection.
+const MUTE: Duration = Duration::from_millis(250);
 /// Room that every read is given.
 const READ: usize = 32 * 1024;
 /// Apache's client closes a channel after 120 s without traffic (`clientChannelMaxIdleTimeSeconds`).

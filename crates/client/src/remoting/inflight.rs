@@ -1,7 +1,7 @@
 //! Requests that were written, by opaque, each with its waiter and its deadline.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, VecDeque},
     hash::{BuildHasher, Hasher},
 };
 
@@ -16,25 +16,59 @@ use maxq_policy::Time;
 pub(super) struct Inflight<W> {
     entries: FixedMap<Entry<W>>,
     nearest: Time,
+    /// Those that should be answered promptly, in the order in which they were sent; some of them may be answered.
+    order: VecDeque<(i32, Time)>,
 }
 
 #[derive(Debug)]
 struct Entry<W> {
     waiter: W,
+    sent: Time,
     deadline: Time,
     end: u64,
 }
 
+/// What is known of a request that is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Written {
+    /// When.
+    pub(super) at: Time,
+    /// When its waiter gives up.
+    pub(super) deadline: Time,
+    /// Where its frame ends in the stream.
+    pub(super) end: u64,
+    /// Whether the server should answer at once; it holds a long poll on purpose.
+    pub(super) prompt: bool,
+}
+
 impl<W> Inflight<W> {
     pub(super) fn new() -> Self {
-        Self { entries: FixedMap::with_hasher(FixedHash), nearest: Time::NEVER }
+        Self { entries: FixedMap::with_hasher(FixedHash), nearest: Time::NEVER, order: VecDeque::new() }
     }
 
-    /// Notes a request whose frame ends at `end` in the stream. Opaques of one connection never meet while both wait:
-    /// they come from a counter of 32 bits.
-    pub(super) fn insert(&mut self, opaque: i32, waiter: W, deadline: Time, end: u64) {
+    /// Notes a request. Opaques of one connection never meet while both wait: they come from a counter of 32 bits.
+    pub(super) fn insert(&mut self, opaque: i32, waiter: W, written: Written) {
+        let Written { at: sent, deadline, end, prompt } = written;
         self.nearest = self.nearest.min(deadline);
-        self.entries.insert(opaque, Entry { waiter, deadline, end });
+        self.entries.insert(opaque, Entry { waiter, sent, deadline, end });
+        if prompt {
+            if self.order.len() >= 2 * self.entries.len() + SLACK {
+                // One that is never answered must not make the others pile up behind it.
+                self.order.retain(|(opaque, _)| self.entries.contains_key(opaque));
+            }
+            self.order.push_back((opaque, sent));
+        }
+    }
+
+    /// When the oldest request was sent that should have been answered by now.
+    pub(super) fn oldest(&mut self) -> Option<Time> {
+        while let Some((opaque, sent)) = self.order.front() {
+            if self.entries.contains_key(opaque) {
+                return Some(*sent);
+            }
+            self.order.pop_front();
+        }
+        None
     }
 
     /// Takes the waiter of an answered request.
@@ -47,15 +81,15 @@ impl<W> Inflight<W> {
         (!self.entries.is_empty()).then_some(self.nearest)
     }
 
-    /// Takes the waiters whose deadline is over, in the order of their opaques.
-    pub(super) fn expire(&mut self, now: Time) -> Vec<W> {
+    /// Takes the waiters whose deadline is over, in the order of their opaques, each with when its request was sent.
+    pub(super) fn expire(&mut self, now: Time) -> Vec<(W, Time)> {
         if self.nearest > now {
             return Vec::new();
         }
-        let over: BTreeMap<i32, W> = self
+        let over: BTreeMap<i32, (W, Time)> = self
             .entries
             .extract_if(|_, entry| entry.deadline <= now)
-            .map(|(key, entry)| (key, entry.waiter))
+            .map(|(key, entry)| (key, (entry.waiter, entry.sent)))
             .collect();
         self.nearest = self.entries.values().map(|entry| entry.deadline).min().unwrap_or(Time::NEVER);
         over.into_values().collect()
@@ -66,6 +100,7 @@ impl<W> Inflight<W> {
         let all: BTreeMap<i32, (W, u64)> =
             self.entries.drain().map(|(opaque, entry)| (opaque, (entry.waiter, entry.end))).collect();
         self.nearest = Time::NEVER;
+        self.order.clear();
         all.into_values().collect()
     }
 
@@ -73,6 +108,9 @@ impl<W> Inflight<W> {
         self.entries.len()
     }
 }
+
+/// Answered entries that may stay in the order before it is looked through.
+const SLACK: usize = 1_024;
 
 #[expect(clippy::disallowed_types, reason = "the hash is fixed, and every walk sorts what it takes")]
 type FixedMap<V> = std::collections::HashMap<i32, V, FixedHash>;
@@ -117,14 +155,18 @@ mod tests {
         Time::START + Duration::from_millis(millis)
     }
 
+    fn written(sent: u64, deadline: u64) -> Written {
+        Written { at: at(sent), deadline: at(deadline), end: 0, prompt: true }
+    }
+
     #[test]
     fn entries_expire_at_their_deadline_and_not_before() {
         let mut inflight = Inflight::new();
-        inflight.insert(1, "late", at(30), 10);
-        inflight.insert(2, "early", at(10), 20);
+        inflight.insert(1, "late", written(1, 30));
+        inflight.insert(2, "early", written(2, 10));
         assert_eq!(inflight.nearest_deadline(), Some(at(10)));
-        assert_eq!(inflight.expire(at(9)), [""; 0]);
-        assert_eq!(inflight.expire(at(10)), ["early"]);
+        assert!(inflight.expire(at(9)).is_empty());
+        assert_eq!(inflight.expire(at(10)), [("early", at(2))]);
         assert_eq!(inflight.nearest_deadline(), Some(at(30)));
         assert_eq!(inflight.take(1), Some("late"));
         assert_eq!(inflight.take(1), None);
@@ -134,11 +176,46 @@ mod tests {
     #[test]
     fn an_answered_entry_leaves_a_bound_that_is_only_too_early() {
         let mut inflight = Inflight::new();
-        inflight.insert(1, "a", at(10), 0);
-        inflight.insert(2, "b", at(20), 0);
+        inflight.insert(1, "a", written(1, 10));
+        inflight.insert(2, "b", written(2, 20));
         inflight.take(1);
         assert_eq!(inflight.nearest_deadline(), Some(at(10)));
-        assert_eq!(inflight.expire(at(10)), [""; 0]);
+        assert!(inflight.expire(at(10)).is_empty());
         assert_eq!(inflight.nearest_deadline(), Some(at(20)));
+    }
+
+    #[test]
+    fn the_oldest_is_the_first_that_is_not_answered() {
+        let mut inflight = Inflight::new();
+        for n in 1..=3 {
+            inflight.insert(n, "", written(n as u64, 100));
+        }
+        inflight.take(2);
+        assert_eq!(inflight.oldest(), Some(at(1)));
+        inflight.take(1);
+        assert_eq!(inflight.oldest(), Some(at(3)));
+        inflight.take(3);
+        assert_eq!(inflight.oldest(), None);
+    }
+
+    #[test]
+    fn a_long_poll_keeps_nobody_waiting() {
+        let mut inflight = Inflight::new();
+        inflight.insert(1, "poll", Written { prompt: false, ..written(1, 100) });
+        assert_eq!(inflight.oldest(), None);
+        inflight.insert(2, "send", written(2, 100));
+        assert_eq!(inflight.oldest(), Some(at(2)));
+    }
+
+    #[test]
+    fn one_that_is_never_answered_makes_nothing_pile_up() {
+        let mut inflight = Inflight::new();
+        inflight.insert(0, "lost", written(0, 100));
+        for n in 1..100_000 {
+            inflight.insert(n, "", written(1, 100));
+            inflight.take(n);
+        }
+        assert_eq!(inflight.oldest(), Some(at(0)));
+        assert!(inflight.order.len() <= SLACK + 8, "{}", inflight.order.len());
     }
 }

@@ -61,11 +61,18 @@ pub(crate) struct Call<'a, R> {
     pub(crate) body: Bytes,
     pub(crate) deadline: Time,
     pub(crate) permit: Weak<Permit>,
+    prompt: bool,
 }
 
 impl<'a, R: Request> Call<'a, R> {
     pub(crate) fn new(request: &'a R, deadline: Time) -> Self {
-        Self { request, body: Bytes::new(), deadline, permit: Weak::new() }
+        Self { request, body: Bytes::new(), deadline, permit: Weak::new(), prompt: true }
+    }
+
+    /// The server may answer late on purpose: a long poll. That is no reason to suspect it.
+    pub(crate) fn patient(mut self) -> Self {
+        self.prompt = false;
+        self
     }
 
     pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
@@ -173,8 +180,8 @@ impl Remoting {
         let envelope = Envelope { opaque, flags, encoding: self.encoding };
         let mut head = Vec::with_capacity(HEAD);
         write_request_head(call.request, &NO_EXTRA, envelope, call.body.len(), &mut head);
-        let post =
-            Post { opaque, head, body: call.body, deadline: call.deadline, waiter, permit: call.permit };
+        let Call { body, deadline, permit, prompt, .. } = call;
+        let post = Post { opaque, head, body, deadline, waiter, permit, prompt };
         connection.post(post).map_err(|cause| CallError { phase: Phase::Write, cause: Arc::new(cause) })
     }
 }

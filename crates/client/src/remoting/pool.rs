@@ -11,7 +11,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use maxq_policy::Time;
+use maxq_policy::{Failure, Time};
 use tokio::sync::{mpsc, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -20,7 +20,10 @@ use super::{
     connect::Connect,
     connection::{self, Orders, Post, Wiring},
 };
-use crate::clock::Clock;
+use crate::{
+    clock::Clock,
+    health::{Healths, log},
+};
 
 /// A handle of an open connection, shared by all who use it.
 #[derive(Debug)]
@@ -69,6 +72,7 @@ pub(crate) struct Setup {
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) stop: CancellationToken,
     pub(crate) on_open: OnOpen,
+    pub(crate) healths: Arc<Healths>,
 }
 
 #[derive(Default)]
@@ -155,6 +159,9 @@ impl Pool {
 
     /// The life of one connection, as one task.
     async fn live(self: Arc<Self>, address: Arc<str>, generation: u64, tell: watch::Sender<State>) {
+        let (health, began) = (self.setup.healths.of(&address), self.setup.clock.now());
+        // A dial is a request too: nobody new waits behind one that takes long.
+        health.publish_oldest(Some(began));
         let connecting = self.setup.connector.connect(&address);
         let dialed = tokio::select! {
             biased;
@@ -165,6 +172,7 @@ impl Pool {
                 Err(_) => Err(Cause::ConnectTimedOut),
             },
         };
+        health.publish_oldest(None);
         match dialed {
             Ok(stream) => {
                 tracing::debug!(%address, "connected");
@@ -175,6 +183,7 @@ impl Pool {
                     clock: self.setup.clock,
                     orders: orders.clone(),
                     address: address.clone(),
+                    health,
                 };
                 tell.send_replace(State::Open(Arc::new(Connection { posts, orders: orders.clone() })));
                 // First entered, then looked: a stop between the two reaches the connection one way or the other.
@@ -190,6 +199,10 @@ impl Pool {
             }
             Err(cause) => {
                 tracing::debug!(%address, %cause, "dial failed");
+                let failure = if cause.is_refusal() { Failure::RefusedDial } else { Failure::Other };
+                if !matches!(cause, Cause::Closed) {
+                    log(&address, health.observe_failure(self.setup.clock.now(), began, failure));
+                }
                 self.evict(&address, generation);
                 tell.send_replace(State::Failed(Arc::new(cause)));
             }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use maxq_policy::{NoQueues, Rotation, Time};
+use maxq_policy::{BrokerHealth, NoQueues, Rotation, RouteChanges, Time};
 use maxq_protocol::Topic;
 use tokio::{
     sync::{mpsc, oneshot},
@@ -33,7 +33,7 @@ pub(crate) struct Keeper {
     clock: Clock,
     interval: Duration,
     seed: u64,
-    on_brokers: Box<dyn Fn() + Send + Sync>,
+    links: Links,
     pending: BTreeMap<Topic, Pending>,
     /// Topics that wait for one of the places.
     waiting: VecDeque<Topic>,
@@ -42,6 +42,16 @@ pub(crate) struct Keeper {
     last_refreshed: BTreeMap<Topic, Time>,
     version: u64,
 }
+
+/// What the keeper needs of the rest of the client.
+pub(crate) struct Links {
+    /// Called when a route names other brokers than before.
+    pub(crate) on_brokers: Box<dyn Fn() + Send + Sync>,
+    /// The health of the broker at an address of a route.
+    pub(crate) health_of: Box<HealthOf>,
+}
+
+type HealthOf = dyn Fn(&Arc<str>) -> Arc<BrokerHealth> + Send + Sync;
 
 /// Who asked is told through this.
 type Teller = oneshot::Sender<Result<Arc<Route>, RouteError>>;
@@ -52,13 +62,8 @@ struct Pending {
 }
 
 impl Keeper {
-    /// A keeper and its handle. `on_brokers` is called when a route names other brokers than before.
-    pub(crate) fn new(
-        fetcher: Fetcher,
-        interval: Duration,
-        seed: u64,
-        on_brokers: impl Fn() + Send + Sync + 'static,
-    ) -> (Self, Routes) {
+    /// A keeper and its handle.
+    pub(crate) fn new(fetcher: Fetcher, interval: Duration, seed: u64, links: Links) -> (Self, Routes) {
         let snapshot = Arc::<ArcSwap<Snapshot>>::default();
         let (sender, asks) = mpsc::channel(ASKS);
         let clock = fetcher.clock;
@@ -71,7 +76,7 @@ impl Keeper {
             clock,
             interval,
             seed,
-            on_brokers: Box::new(on_brokers),
+            links,
             pending: BTreeMap::new(),
             waiting: VecDeque::new(),
             fetches: JoinSet::new(),
@@ -197,22 +202,31 @@ impl Keeper {
             return route.clone();
         }
         self.version += 1;
-        let changed = known.as_ref().is_none_or(|route| route.data.broker_datas != fetched.data.broker_datas);
+        let moved = known.as_ref().is_none_or(|route| route.data.broker_datas != fetched.data.broker_datas);
+        let before = known.as_ref().and_then(|route| route.publish.as_deref().ok());
+        let changes = RouteChanges::between(before, fetched.publish.as_deref().ok());
         let (rotation, used) = match known {
             Some(route) => (route.rotation.clone(), route.used.clone()),
             None => self.new_topic(),
         };
         let Fetched { publish, data, name_server } = fetched;
-        let route = Arc::new(Route { publish, data, name_server, version: self.version, rotation, used });
+        let health = match &publish {
+            Ok(info) => info.brokers().iter().map(|broker| (self.links.health_of)(&broker.address)).collect(),
+            Err(_) => Arc::default(),
+        };
+        let version = self.version;
+        let route = Arc::new(Route { publish, health, data, name_server, version, rotation, used });
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         snapshot.insert(topic.clone(), route.clone());
         self.snapshot.store(Arc::new(snapshot));
-        if changed && route.is_default() {
+        if moved && route.is_default() {
             tracing::warn!(%topic, "the topic does not exist; brokers create it at its first message");
         }
-        if changed {
-            tracing::info!(%topic, brokers = route.data.broker_datas.len(), "route changed");
-            (self.on_brokers)();
+        if !changes.is_empty() {
+            tracing::info!(%topic, %changes, "route changed");
+        }
+        if moved {
+            (self.links.on_brokers)();
         }
         route
     }

@@ -15,19 +15,21 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-use maxq_policy::{NoQueues, Origin, PublishInfo, Rotation, Time};
+use maxq_policy::{BrokerHealth, NoQueues, Origin, PublishInfo, Rotation, Time};
 use maxq_protocol::{Topic, body::TopicRouteData};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::{clock::Clock, error::RouteError};
 pub(crate) use fetch::Fetcher;
-pub(crate) use keeper::Keeper;
+pub(crate) use keeper::{Keeper, Links};
 
 /// What is known of a topic.
 #[derive(Clone, Debug)]
 pub(crate) struct Route {
     /// What a producer may write to; an error says why nothing.
     pub(crate) publish: Result<Arc<PublishInfo>, NoQueues>,
+    /// The health of each broker that a producer may write to, in their order.
+    pub(crate) health: Arc<[Arc<BrokerHealth>]>,
     pub(crate) data: Arc<TopicRouteData>,
     pub(crate) name_server: Arc<str>,
     /// Who reports an error says which version he saw: late news about an old one changes nothing.
@@ -44,7 +46,8 @@ impl Route {
             .map_err(|why| RouteError::NoQueues { name_server: self.name_server.clone(), why: *why })
     }
 
-    fn is_default(&self) -> bool {
+    /// Whether the default topic's route stands in for a topic that does not exist yet.
+    pub(crate) fn is_default(&self) -> bool {
         self.wish() != Wish::Own
     }
 
