@@ -7,7 +7,7 @@ use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 use maxq::Client;
 
 use crate::{
-    command::{cat, cluster, completions, demo, emulator, produce, route, topic},
+    command::{cat, cluster, completions, demo, emulator, explain, produce, route, topic},
     exit::Failure,
     name_server::NameServer,
     output::Format,
@@ -70,6 +70,7 @@ pub(crate) enum Command {
     Topic(topic::TopicArgs),
     Cluster(cluster::ClusterArgs),
     Emulator(emulator::EmulatorArgs),
+    Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -153,7 +154,8 @@ Examples:
   maxq emulator run                            serve a cluster on port 9876
   export NAMESRV_ADDR=127.0.0.1:9876           name the cluster for what follows
   echo hello | maxq produce orders             send a message
-  maxq cat orders --follow                     read all, and wait for more"
+  maxq cat orders --follow                     read all, and wait for more
+  maxq explain MQ2002                          what an error code means"
     };
 }
 

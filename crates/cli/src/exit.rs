@@ -34,8 +34,13 @@ impl Exit {
     pub(crate) fn of_code(code: ErrorCode) -> Self {
         match code {
             ErrorCode::CONFIG | ErrorCode::INVALID => Self::Usage,
-            ErrorCode::OVERLOADED | ErrorCode::CLOSED | ErrorCode::ANSWER => Self::Failed,
-            ErrorCode::NAME_SERVER_UNREACHABLE | ErrorCode::NO_MASTER => Self::CannotConnect,
+            ErrorCode::OVERLOADED | ErrorCode::CLOSED | ErrorCode::CONNECTION_FULL | ErrorCode::ANSWER => {
+                Self::Failed
+            }
+            ErrorCode::NAME_SERVER_UNREACHABLE
+            | ErrorCode::NO_MASTER
+            | ErrorCode::NO_BROKER
+            | ErrorCode::LEAVING => Self::CannotConnect,
             code if (ErrorCode::CONNECT..ErrorCode::REFUSED).contains(&code) => Self::CannotConnect,
             _ => Self::Refused,
         }

@@ -10,7 +10,9 @@ use maxq_protocol::{
     message::{PullSysFlag, StoredMessage},
 };
 
-use crate::{Client, MessageQueue, MessageView, RequestError, client::Shared, remoting::Call, route::Wish};
+use crate::{
+    Client, ErrorCode, MessageQueue, MessageView, RequestError, client::Shared, remoting::Call, route::Wish,
+};
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,7 +131,7 @@ impl Reader {
             .remoting
             .call(&address, call)
             .await
-            .map_err(|error| RequestError::call(&address, &error))?;
+            .map_err(|error| RequestError::call(&client, &address, &error))?;
         let code = answer.response_code();
         let known = [
             ResponseCode::SUCCESS,
@@ -196,10 +198,10 @@ impl Reader {
         let broker = brokers.iter().find(|broker| broker.broker_name == self.queue.broker_name());
         match broker.and_then(|broker| broker.broker_addrs.values().next()) {
             Some(address) => Ok(address.as_str().into()),
-            None => Err(RequestError::invalid(format!(
-                "no broker {} holds topic {topic}",
-                self.queue.broker_name()
-            ))),
+            None => Err(RequestError::no_route(
+                ErrorCode::QUEUE_GONE,
+                format!("no broker {} holds topic {topic}", self.queue.broker_name()),
+            )),
         }
     }
 }

@@ -288,8 +288,8 @@ async fn administration_reports_what_a_server_says() {
     let admin = network.client().admin();
     let error = admin.route("T").await.unwrap_err();
     assert_eq!(
-        (error.kind(), error.response_code(), error.address()),
-        (RequestErrorKind::Refused, Some(17), Some(NAME_SERVER))
+        (error.kind(), error.code(), error.response_code(), error.address()),
+        (RequestErrorKind::NoRoute, ErrorCode::TOPIC_NOT_FOUND, Some(17), Some(NAME_SERVER))
     );
     for (topic, settings) in [
         ("a b", TopicSettings::default()),

@@ -18,7 +18,8 @@
 //!     `------------ 3 s later ------------------------------ Ramp: 1/8, 1/4, 1/2 ----------'
 //! ```
 //!
-//! A success in any of the lower states leads to Ramp at once: the broker answers. Late news changes nothing: a failure
+//! A sign of life, such as an answer that comes too late, is as good as an answered heartbeat. A success in any of the
+//! lower states leads to Ramp at once: the broker answers. Late news changes nothing: a failure
 //! counts only if its attempt began after the broker was let in again. A claim that is never honoured (its caller was
 //! cancelled) is free again when its time is up.
 
@@ -145,6 +146,16 @@ impl<W: Word> Breaker<W> {
         self.change(now, |packed| match packed.phase {
             Phase::Probing if answered => Some(Packed { phase: Phase::HalfOpen, at: millis(now), ..packed }),
             Phase::Probing => Some(self.opened(now, packed)),
+            _ => None,
+        })
+    }
+
+    /// Learns that the broker has said something, however late: as good as an answered heartbeat.
+    pub fn observe_sign_of_life(&self, now: Time) -> Option<Change> {
+        self.change(now, |packed| match packed.phase {
+            Phase::Open | Phase::Probing => {
+                Some(Packed { phase: Phase::HalfOpen, at: millis(now), ..packed })
+            }
             _ => None,
         })
     }
@@ -426,6 +437,15 @@ mod tests {
         assert_eq!(breaker.observe_failure(at(500), at(399), Failure::Other), None);
         assert_eq!(breaker.observe_suspicion(at(500), at(399)), None);
         assert!(breaker.observe_failure(at(500), at(400), Failure::Other).is_some());
+    }
+
+    #[test]
+    fn a_sign_of_life_spares_it_the_rest_of_its_rest() {
+        let breaker = Breaker::new(3);
+        assert_eq!(breaker.observe_sign_of_life(at(0)), None);
+        breaker.observe_suspicion(at(300), at(0));
+        assert_eq!(breaker.observe_sign_of_life(at(400)), Some(Change::HalfOpened));
+        assert!(breaker.claim_trial(at(400)));
     }
 
     #[test]

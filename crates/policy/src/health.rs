@@ -138,6 +138,11 @@ impl BrokerHealth {
         self.breaker.observe_probe(now, answered)
     }
 
+    /// Learns that the broker has said something, however late.
+    pub fn observe_sign_of_life(&self, now: Time) -> Option<Change> {
+        self.breaker.observe_sign_of_life(now)
+    }
+
     /// Its place on Apache's latency-fault ladder.
     pub const fn rest(&self) -> &Rest {
         &self.rest

@@ -5,6 +5,7 @@ pub(crate) mod cluster;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod emulator;
+pub(crate) mod explain;
 pub(crate) mod produce;
 pub(crate) mod route;
 pub(crate) mod topic;
@@ -32,6 +33,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
         Command::Route(args) => drive(Builder::new_current_thread(), route::run(args, global)),
         Command::Topic(args) => drive(Builder::new_current_thread(), topic::run(args, global)),
         Command::Cluster(args) => drive(Builder::new_current_thread(), cluster::run(args, global)),
+        Command::Explain(args) => explain::run(&args, global),
         Command::Completions(args) => completions::run(&args, global),
     }
 }

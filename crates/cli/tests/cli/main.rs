@@ -5,6 +5,7 @@ mod bad_input;
 mod cat;
 mod demo;
 mod emulator;
+mod explain;
 mod interrupt;
 mod name_server;
 mod process;

@@ -5,7 +5,7 @@ mod view;
 use std::sync::Arc;
 
 use maxq_protocol::{
-    Header, RemotingCommand, Request, ResponseCode, Topic,
+    DecodeError, DecodeErrorKind, Header, RemotingCommand, Request, ResponseCode, Topic,
     body::{ClusterInfo, TopicList, TopicRouteData, from_json, perm},
     header::{
         CreateTopic, GetBrokerClusterInfo, GetMaxOffset, GetMinOffset, GetRouteInfo, GetTopicList,
@@ -16,14 +16,15 @@ use maxq_protocol::{
 };
 
 use crate::{
-    Client, MessageQueue, MessageView, RequestError, client::Shared, error::RouteError, remoting::Call,
-    route::Wish,
+    Client, ErrorCode, MessageQueue, MessageView, RequestError, client::Shared, error::RouteError,
+    remoting::Call, route::Wish,
 };
 pub use view::{Broker, Cluster, QueueGroup, TopicRoute};
 
 /// Administration of a cluster, made by [`Client::admin`].
 ///
-/// Every call has the client's request timeout (default 3 s) and is asked once.
+/// Every request has the client's request timeout (default 3 s) and is sent once. Most calls are one request; those
+/// that ask for a route first, or several brokers one after the other, may take that long for each.
 #[derive(Clone, Debug)]
 pub struct Admin {
     client: Client,
@@ -111,7 +112,8 @@ impl Admin {
     /// Brokers tell the name servers at once; a client may still see the old route for up to 30 s.
     ///
     /// # Errors
-    /// The name or a setting is not valid, there is no broker, or one refuses; those before it have the topic then.
+    /// The name or a setting is not valid, no broker with a master is registered, or one refuses; those before it have
+    /// the topic then.
     ///
     /// # Cancel safety
     /// Dropped early, some brokers may have the topic. Asking again is fine.
@@ -149,7 +151,10 @@ impl Admin {
             names.push(name.clone());
         }
         if names.is_empty() {
-            return Err(RequestError::invalid("no broker with a master is registered at the name server"));
+            return Err(RequestError::no_route(
+                ErrorCode::NO_BROKER,
+                format!("topic {topic}: no broker with a master is registered at the name server"),
+            ));
         }
         Ok(names)
     }
@@ -238,7 +243,10 @@ impl Admin {
         };
         match read() {
             Ok(Some(message)) => Ok(message),
-            Ok(None) => Err(RequestError::refused(&address, &answer)),
+            Ok(None) => {
+                let error = DecodeError::new(DecodeErrorKind::Truncated, "stored message");
+                Err(RequestError::answer(&address, &error))
+            }
             Err(error) => Err(RequestError::answer(&address, &error)),
         }
     }
@@ -256,10 +264,14 @@ impl Admin {
         let broker = brokers.iter().find(|broker| broker.broker_name == queue.broker_name());
         match broker.and_then(|broker| broker.broker_addrs.get(&0)) {
             Some(address) => Ok(address.as_str().into()),
-            None => Err(RequestError::invalid(format!(
-                "broker {} has no master for {topic}",
-                queue.broker_name()
-            ))),
+            None if broker.is_some() => Err(RequestError::no_route(
+                ErrorCode::NO_MASTER,
+                format!("broker {} of topic {topic} has no master", queue.broker_name()),
+            )),
+            None => Err(RequestError::no_route(
+                ErrorCode::QUEUE_GONE,
+                format!("no broker {} holds topic {topic}", queue.broker_name()),
+            )),
         }
     }
 
@@ -272,7 +284,7 @@ impl Admin {
         let asked = shared.name_servers.ask(request, shared.deadline()).await;
         let (address, answer) = asked.map_err(|tried| RequestError::from(RouteError::NameServers(tried)))?;
         if answer.response_code() != ResponseCode::SUCCESS {
-            return Err(RequestError::refused(&address, &answer));
+            return Err(RequestError::refused_by_name_server(&address, &answer));
         }
         from_json(&answer.body).map_err(|error| RequestError::answer(&address, &error))
     }
@@ -296,7 +308,7 @@ impl Shared {
         request: &R,
     ) -> Result<RemotingCommand, RequestError> {
         let asked = self.remoting.call(address, Call::new(request, self.deadline())).await;
-        let answer = asked.map_err(|error| RequestError::call(address, &error))?;
+        let answer = asked.map_err(|error| RequestError::call(self, address, &error))?;
         if answer.response_code() == ResponseCode::SUCCESS {
             Ok(answer)
         } else {

@@ -2,6 +2,7 @@
 //!
 //! Every sentence says who caused it, what was tried on which server, and what to do next; it ends with a stable code.
 
+pub(crate) mod blame;
 mod code;
 mod request;
 pub(crate) mod route;

@@ -4,8 +4,11 @@ use std::{fmt, sync::Arc};
 
 use maxq_protocol::{DecodeError, RemotingCommand, ResponseCode};
 
-use super::{ErrorCode, RouteError, route::protocol_code};
-use crate::remoting::{CallError, Phase, cause::Cause};
+use super::{ErrorCode, RouteError, blame};
+use crate::{
+    client::Shared,
+    remoting::{CallError, Phase},
+};
 
 /// A configuration that cannot work. Nothing was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +27,7 @@ impl ConfigError {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} [{}]", self.0, self.code())
+        write!(f, "{}; {} [{}]", self.0, self.code().advice(), self.code())
     }
 }
 
@@ -106,8 +109,26 @@ pub enum RequestErrorKind {
     Access,
     /// The answer could not be understood.
     Answer,
+    /// Too many requests wait for the connection; this one was not sent.
+    Overloaded,
     /// The client is closed.
     Closed,
+}
+
+impl RequestErrorKind {
+    const fn of(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::ACCESS => Self::Access,
+            ErrorCode::CLOSED => Self::Closed,
+            ErrorCode::CONNECTION_FULL => Self::Overloaded,
+            ErrorCode::CONNECT | ErrorCode::ADVERTISED_ADDRESS => Self::Connect,
+            ErrorCode::TIMEOUT | ErrorCode::DEADLINE => Self::Timeout,
+            ErrorCode::LOST | ErrorCode::LEAVING => Self::Lost,
+            ErrorCode::PROTOCOL | ErrorCode::HTTP_PORT | ErrorCode::ANSWER => Self::Answer,
+            ErrorCode::TOPIC_NOT_FOUND => Self::NoRoute,
+            _ => Self::Refused,
+        }
+    }
 }
 
 impl RequestError {
@@ -115,33 +136,48 @@ impl RequestError {
         Self::new(RequestErrorKind::Invalid, ErrorCode::INVALID, None, what.into())
     }
 
-    pub(crate) fn call(address: &Arc<str>, error: &CallError) -> Self {
-        let (kind, code) = match (&*error.cause, error.phase) {
-            (cause, _) if protocol_code(cause).is_some() => {
-                (RequestErrorKind::Answer, protocol_code(cause).unwrap_or(ErrorCode::PROTOCOL))
+    /// A call to `address`, as a route gives it, that got no answer.
+    pub(crate) fn call(client: &Shared, address: &Arc<str>, error: &CallError) -> Self {
+        let (code, cause) = (client.blame(address, error), &error.cause);
+        let target = client.remoting.target(address);
+        let mapped = if target == *address { String::new() } else { format!(" (mapped to {target})") };
+        let what = match (code, error.phase) {
+            (ErrorCode::ADVERTISED_ADDRESS, _) => {
+                format!("the address that the name server gave{mapped} cannot be reached from here: {cause}")
             }
-            (Cause::Closed, _) => (RequestErrorKind::Closed, ErrorCode::CLOSED),
-            (Cause::TimedOut, _) => (RequestErrorKind::Timeout, ErrorCode::TIMEOUT),
-            (_, Phase::Connect) => (RequestErrorKind::Connect, ErrorCode::CONNECT),
-            _ => (RequestErrorKind::Lost, ErrorCode::LOST),
+            (ErrorCode::CONNECT, _) => format!("no connection could be opened{mapped}: {cause}"),
+            (_, Phase::Answer) => cause.to_string(),
+            (_, Phase::Connect | Phase::Write) => format!("the request was not sent: {cause}"),
         };
-        Self::new(kind, code, Some(address.clone()), error.cause.to_string())
+        Self::new(RequestErrorKind::of(code), code, Some(address.clone()), what)
     }
 
     /// The answer of `address` when its code is not the wanted one.
     pub(crate) fn refused(address: &Arc<str>, answer: &RemotingCommand) -> Self {
         let code = answer.response_code();
         let remark = answer.remark.clone().unwrap_or_default();
-        let access = maxq_policy::judge(code, &remark) == maxq_policy::Action::Access;
-        let (kind, stable) = if access {
-            (RequestErrorKind::Access, ErrorCode::ACCESS)
-        } else {
-            (RequestErrorKind::Refused, ErrorCode::REFUSED)
-        };
-        let what = format!("it answered {code}: {}", first_line(&remark));
-        let mut error = Self::new(kind, stable, Some(address.clone()), what);
+        let stable = blame::of_answer(code, &remark);
+        let mut what = format!("it answered {code}");
+        if !remark.is_empty() {
+            what = format!("{what}: {}", first_line(&remark));
+        }
+        let mut error = Self::new(RequestErrorKind::of(stable), stable, Some(address.clone()), what);
         error.0.response = Some((code, remark));
         error
+    }
+
+    /// As [`refused`](Self::refused), by a name server.
+    pub(crate) fn refused_by_name_server(address: &Arc<str>, answer: &RemotingCommand) -> Self {
+        let mut error = Self::refused(address, answer);
+        if error.0.code == ErrorCode::REFUSED {
+            error.0.code = ErrorCode::ROUTE_REFUSED;
+        }
+        error
+    }
+
+    /// The route leads to nobody who could be asked.
+    pub(crate) fn no_route(code: ErrorCode, what: impl Into<String>) -> Self {
+        Self::new(RequestErrorKind::NoRoute, code, None, what.into())
     }
 
     pub(crate) fn answer(address: &Arc<str>, error: &DecodeError) -> Self {
@@ -181,11 +217,16 @@ impl RequestError {
 
 impl From<RouteError> for RequestError {
     fn from(error: RouteError) -> Self {
-        let kind = match error {
-            RouteError::Closed => RequestErrorKind::Closed,
+        let code = error.code();
+        let kind = match RequestErrorKind::of(code) {
+            kind @ (RequestErrorKind::Closed | RequestErrorKind::Access) => kind,
             _ => RequestErrorKind::NoRoute,
         };
-        Self::new(kind, error.code(), None, error.to_string())
+        let mut failed = Self::new(kind, code, None, error.to_string());
+        if let RouteError::Refused { code, remark, .. } = error {
+            failed.0.response = Some((code, remark));
+        }
+        failed
     }
 }
 

@@ -5,8 +5,8 @@ use std::{fmt, sync::Arc};
 use maxq_policy::NoQueues;
 use maxq_protocol::{DecodeError, ResponseCode};
 
-use super::ErrorCode;
-use crate::remoting::{CallError, cause::Cause};
+use super::{ErrorCode, blame, request::first_line};
+use crate::remoting::CallError;
 
 /// Why a topic has no queues, with the evidence.
 #[derive(Clone, Debug)]
@@ -42,31 +42,26 @@ pub(crate) enum DefaultTopic {
 impl RouteError {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
-            Self::NameServers(tried) => match tried.iter().find_map(|(_, error)| protocol_code(&error.cause))
-            {
-                Some(code) => code,
-                None => ErrorCode::NAME_SERVER_UNREACHABLE,
-            },
+            // A wrong port is worth more than a server that is down; a closed client asked nobody.
+            Self::NameServers(tried) => tried
+                .iter()
+                .map(|(_, error)| error.code())
+                .find(|code| matches!(*code, ErrorCode::HTTP_PORT | ErrorCode::PROTOCOL | ErrorCode::CLOSED))
+                .unwrap_or(ErrorCode::NAME_SERVER_UNREACHABLE),
             Self::TopicNotFound { .. } => ErrorCode::TOPIC_NOT_FOUND,
             Self::NoQueues { why, .. } => match why {
                 NoQueues::NotWritable { .. } => ErrorCode::NOT_WRITABLE,
                 NoQueues::NoMaster => ErrorCode::NO_MASTER,
                 _ => ErrorCode::ROUTE_UNUSABLE,
             },
-            Self::Refused { .. } => ErrorCode::ROUTE_REFUSED,
+            Self::Refused { code, remark, .. } => match blame::of_answer(*code, remark) {
+                ErrorCode::ACCESS => ErrorCode::ACCESS,
+                _ => ErrorCode::ROUTE_REFUSED,
+            },
             Self::Malformed { .. } => ErrorCode::ROUTE_UNUSABLE,
             Self::TimedOut { .. } => ErrorCode::NAME_SERVER_UNREACHABLE,
             Self::Closed => ErrorCode::CLOSED,
         }
-    }
-}
-
-/// The code of a peer that speaks something else.
-pub(crate) fn protocol_code(cause: &Cause) -> Option<ErrorCode> {
-    match cause {
-        Cause::Protocol(_) if cause.is_http() => Some(ErrorCode::HTTP_PORT),
-        Cause::Protocol(_) => Some(ErrorCode::PROTOCOL),
-        _ => None,
     }
 }
 
@@ -92,7 +87,8 @@ impl fmt::Display for RouteError {
                 write!(f, "the route that name server {name_server} gives: {why}")
             }
             Self::Refused { name_server, code, remark } => {
-                write!(f, "name server {name_server} answered {code}: {remark}")
+                write!(f, "name server {name_server} answered {code}")?;
+                if remark.is_empty() { Ok(()) } else { write!(f, ": {}", first_line(remark)) }
             }
             Self::Malformed { name_server, why } => {
                 write!(f, "the route of name server {name_server}: {why}")

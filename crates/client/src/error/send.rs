@@ -64,7 +64,14 @@ impl fmt::Display for Attempt {
             Some(code) => {
                 write!(f, "answered {} after {:.1?}", maxq_protocol::ResponseCode(code), self.elapsed)?
             }
-            None => return write!(f, "{remark} after {:.1?}", self.elapsed),
+            None => {
+                let far = match self.phase {
+                    Phase::Connect => "no connection: ",
+                    Phase::Write => "not sent: ",
+                    Phase::Answer => "",
+                };
+                return write!(f, "{far}{remark} after {:.1?}", self.elapsed);
+            }
         }
         if remark.is_empty() { Ok(()) } else { write!(f, ": {remark}") }
     }
@@ -123,6 +130,34 @@ pub enum SendErrorKind {
     Access,
     /// The producer is closed.
     Closed,
+}
+
+impl SendErrorKind {
+    pub(crate) const fn of(code: ErrorCode) -> Self {
+        match code {
+            ErrorCode::INVALID | ErrorCode::CONFIG => Self::Invalid,
+            ErrorCode::TOO_LARGE => Self::TooLarge,
+            ErrorCode::OVERLOADED | ErrorCode::CONNECTION_FULL => Self::Overloaded,
+            ErrorCode::CLOSED => Self::Closed,
+            ErrorCode::NAME_SERVER_UNREACHABLE
+            | ErrorCode::TOPIC_NOT_FOUND
+            | ErrorCode::NO_MASTER
+            | ErrorCode::NOT_WRITABLE
+            | ErrorCode::ROUTE_UNUSABLE
+            | ErrorCode::QUEUE_GONE
+            | ErrorCode::ROUTE_REFUSED
+            | ErrorCode::NO_BROKER => Self::NoRoute,
+            ErrorCode::CONNECT
+            | ErrorCode::ADVERTISED_ADDRESS
+            | ErrorCode::PROTOCOL
+            | ErrorCode::HTTP_PORT
+            | ErrorCode::LEAVING => Self::Connect,
+            ErrorCode::TIMEOUT | ErrorCode::LOST | ErrorCode::DEADLINE | ErrorCode::ANSWER => Self::Timeout,
+            ErrorCode::BUSY => Self::Busy,
+            ErrorCode::ACCESS => Self::Access,
+            _ => Self::Refused,
+        }
+    }
 }
 
 impl SendError {

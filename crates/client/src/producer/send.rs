@@ -20,7 +20,7 @@ use crate::{
     Attempt, ErrorCode, Message, MessageQueue, Phase, SendError, SendErrorKind,
     admission::Permit,
     client::Shared as SharedClient,
-    error::{RouteError, SendFailure, route::protocol_code},
+    error::{RouteError, SendFailure, blame},
     health::log,
     heartbeat::Beat,
     remoting::{Answer, Call, CallError, Taken, cause::Cause, end_call, end_cast, pool::Connection},
@@ -113,13 +113,10 @@ pub(super) struct Send<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastEnd {
     None,
-    Connect,
-    NotWritten,
-    NoAnswer(ErrorCode),
-    Answered(Action, ResponseCode),
+    /// No answer, for this reason.
+    Silent(ErrorCode),
+    Answered(Action, ErrorCode),
     BadAnswer,
-    /// The peer speaks another protocol.
-    Foreign(ErrorCode),
 }
 
 /// Where an attempt goes.
@@ -265,7 +262,7 @@ impl<'a> Send<'a> {
             if action == Action::LongForm {
                 aim.health.set_speaks_v1();
             }
-            self.last = LastEnd::Answered(action, code);
+            self.last = LastEnd::Answered(action, blame::of_answer(code, remark));
             self.end(now, aim, attempt, AttemptEnd::Answered { code, action });
             return None;
         }
@@ -297,20 +294,10 @@ impl<'a> Send<'a> {
         attempt.remark = Some(error.cause.to_string().into());
         let end = if error.phase == Phase::Answer { AttemptEnd::NoAnswer } else { AttemptEnd::NotSent };
         self.unanswered |= end == AttemptEnd::NoAnswer;
-        self.last = match (error.phase, &*error.cause) {
-            (_, cause) if let Some(code) = protocol_code(cause) => LastEnd::Foreign(code),
-            (Phase::Connect, _) => LastEnd::Connect,
-            (Phase::Write, _) => LastEnd::NotWritten,
-            (Phase::Answer, Cause::TimedOut) => LastEnd::NoAnswer(ErrorCode::TIMEOUT),
-            (Phase::Answer, _) => LastEnd::NoAnswer(ErrorCode::LOST),
-        };
+        self.last = LastEnd::Silent(self.client.blame(&attempt.address, error));
         // A lost connection and a failed dial have been told by who owned them. And an attempt that had little time
         // says nothing about its broker.
-        let waited = match *error.cause {
-            Cause::TimedOut => attempt.elapsed >= aim.health.patience(),
-            _ => false,
-        };
-        if waited {
+        if matches!(*error.cause, Cause::TimedOut) && attempt.elapsed >= aim.health.patience() {
             self.blame_broker(now, aim, &attempt, Failure::Other);
         }
         // The broker may be gone, and the route may know it already.
@@ -415,19 +402,22 @@ impl<'a> Send<'a> {
 
     fn failure(self, stop: Stop) -> SendFailure {
         let (kind, code) = self.blame(stop);
-        let tries = self.attempts.len();
+        let tries = match self.attempts.len() {
+            1 => "1 attempt".to_owned(),
+            many => format!("{many} attempts"),
+        };
         let what = match (stop, self.last) {
             (Stop::NoSuchBroker, _) => "the queue's broker is not in the topic's route".to_owned(),
             (Stop::Deadline, LastEnd::None) => "the deadline was over before the first attempt".to_owned(),
-            (Stop::Deadline, _) => format!("the deadline was over after {tries} attempts"),
+            (Stop::Deadline, _) => format!("the deadline was over after {tries}"),
             (_, LastEnd::Answered(Action::Refused | Action::Access, _)) => "the broker refused it".to_owned(),
             (Stop::Budget, _) => {
                 "brokers are busy, and this producer has asked them again too often".to_owned()
             }
-            (Stop::Final, LastEnd::NoAnswer(_) | LastEnd::BadAnswer | LastEnd::Foreign(_)) => {
+            (Stop::Final, LastEnd::Silent(_) | LastEnd::BadAnswer) => {
                 "no usable answer came, and this send must not go out twice".to_owned()
             }
-            _ => format!("{tries} attempts failed"),
+            _ => format!("{tries} failed"),
         };
         SendFailure {
             kind,
@@ -442,31 +432,14 @@ impl<'a> Send<'a> {
 
     /// Who or what is to blame: the last attempt tells. What is known of the message is the outcome's to say.
     fn blame(&self, stop: Stop) -> (SendErrorKind, ErrorCode) {
-        if self.client.is_gone() {
-            return (SendErrorKind::Closed, ErrorCode::CLOSED);
-        }
-        match self.last {
-            _ if stop == Stop::NoSuchBroker => (SendErrorKind::NoRoute, ErrorCode::QUEUE_GONE),
-            LastEnd::Answered(action, code) => match action {
-                Action::Access => (SendErrorKind::Access, ErrorCode::ACCESS),
-                Action::BackOff => (SendErrorKind::Busy, ErrorCode::BUSY),
-                _ if code == ResponseCode::SERVICE_NOT_AVAILABLE => {
-                    (SendErrorKind::Refused, ErrorCode::UNAVAILABLE)
-                }
-                _ if code == ResponseCode::TOPIC_NOT_EXIST => {
-                    (SendErrorKind::NoRoute, ErrorCode::TOPIC_NOT_FOUND)
-                }
-                _ => (SendErrorKind::Refused, ErrorCode::REFUSED),
-            },
-            LastEnd::BadAnswer => (SendErrorKind::Timeout, ErrorCode::ANSWER),
-            LastEnd::Foreign(code) => (SendErrorKind::Connect, code),
-            LastEnd::NoAnswer(code) => (SendErrorKind::Timeout, code),
-            LastEnd::NotWritten | LastEnd::None if stop == Stop::Deadline => {
-                (SendErrorKind::Timeout, ErrorCode::DEADLINE)
-            }
-            LastEnd::NotWritten => (SendErrorKind::Connect, ErrorCode::LOST),
-            LastEnd::Connect | LastEnd::None => (SendErrorKind::Connect, ErrorCode::CONNECT),
-        }
+        let code = match self.last {
+            _ if self.client.is_gone() => ErrorCode::CLOSED,
+            _ if stop == Stop::NoSuchBroker => ErrorCode::QUEUE_GONE,
+            LastEnd::None => ErrorCode::DEADLINE,
+            LastEnd::Silent(code) | LastEnd::Answered(_, code) => code,
+            LastEnd::BadAnswer => ErrorCode::ANSWER,
+        };
+        (SendErrorKind::of(code), code)
     }
 }
 
@@ -493,13 +466,14 @@ pub(super) fn route_failure(
     outcome: Outcome,
     attempts: Vec<Attempt>,
 ) -> SendFailure {
-    let kind = match error {
-        RouteError::Closed => SendErrorKind::Closed,
+    let code = error.code();
+    let kind = match SendErrorKind::of(code) {
+        kind @ (SendErrorKind::Closed | SendErrorKind::Access) => kind,
         _ => SendErrorKind::NoRoute,
     };
     SendFailure {
         kind,
-        code: error.code(),
+        code,
         outcome,
         topic: message.topic().to_owned(),
         what: error.to_string(),

@@ -5,7 +5,7 @@ use std::{fmt, future::Future, io, pin::Pin, sync::Arc, time::Duration};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::TcpStream,
+    net::{TcpStream, lookup_host},
 };
 
 /// A byte stream to a name server or a broker.
@@ -37,7 +37,8 @@ pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 /// Opens streams. Any `Fn(String) -> impl Future<Output = io::Result<Stream>>` is one.
 ///
 /// The address is `host:port` as configured or as a name server gave it, after
-/// [`map_address`](crate::ClientConfig::map_address). The client bounds the time.
+/// [`map_address`](crate::ClientConfig::map_address). The client bounds the time. An error of the kind
+/// [`NotFound`](io::ErrorKind::NotFound) says that the host's name is not known.
 pub trait Connect: Send + Sync + 'static {
     /// Opens a stream to `address`.
     fn connect(&self, address: &str) -> Connecting;
@@ -57,7 +58,9 @@ where
 /// the system can do that.
 pub(crate) fn tcp() -> Arc<dyn Connect> {
     Arc::new(|address: String| async move {
-        let stream = TcpStream::connect(bracketed(&address)).await?;
+        let unknown = |error| io::Error::new(io::ErrorKind::NotFound, error);
+        let found: Vec<_> = lookup_host(bracketed(&address)).await.map_err(unknown)?.collect();
+        let stream = TcpStream::connect(&*found).await?;
         stream.set_nodelay(true)?;
         let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(60));
         let socket = SockRef::from(&stream);

@@ -136,7 +136,7 @@ impl Orders {
 
 /// Runs the connection until its stream ends, it is told to stop, or it was idle for [`IDLE`]; then tells everybody.
 pub(super) async fn drive(stream: Stream, mut wiring: Wiring) -> Arc<Cause> {
-    let mut driver = Driver::new(wiring.clock, wiring.health.clone());
+    let mut driver = Driver::new(&wiring);
     let cause = match stream {
         Stream::Tcp(mut stream) => {
             let (reader, writer) = stream.split();
@@ -187,8 +187,11 @@ struct Driver {
     frames: FrameReader,
     last_heard: Time,
     health: Arc<BrokerHealth>,
+    address: Arc<str>,
     /// What the health was last told.
     published: Option<Time>,
+    /// A mute server may wake up until then.
+    listening_until: Option<Time>,
 }
 
 /// What a written request leaves behind.
@@ -199,7 +202,8 @@ struct Flying {
 }
 
 impl Driver {
-    fn new(clock: Clock, health: Arc<BrokerHealth>) -> Self {
+    fn new(wiring: &Wiring) -> Self {
+        let clock = wiring.clock;
         Self {
             clock,
             queue: VecDeque::new(),
@@ -212,8 +216,10 @@ impl Driver {
             input: BytesMut::with_capacity(READ),
             frames: FrameReader::new(),
             last_heard: clock.now(),
-            health,
+            health: wiring.health.clone(),
+            address: wiring.address.clone(),
             published: None,
+            listening_until: None,
         }
     }
 
@@ -232,7 +238,7 @@ impl Driver {
             if intake == Intake::Open {
                 self.publish();
             }
-            if intake == Intake::Over && self.nobody_waits() && self.outbox.is_empty() {
+            if intake == Intake::Over && self.nobody_waits() && !self.lingers() {
                 return if orders.is_given() { Cause::GoAway } else { Cause::Closed };
             }
             timer.arm(self.nearest(), &self.clock);
@@ -249,7 +255,7 @@ impl Driver {
                 read = reader.read_buf(&mut self.input), if reads < READS => {
                     reads += 1;
                     match read {
-                        Ok(0) => return Cause::PeerClosed,
+                        Ok(0) => return Cause::ended(&self.input),
                         Ok(_) => {
                             if let Err(cause) = self.dispatch() {
                                 return cause;
@@ -376,6 +382,7 @@ impl Driver {
 
     fn dispatch(&mut self) -> Result<(), Cause> {
         self.last_heard = self.clock.now();
+        self.listening_until = None;
         while let Some(command) = self.frames.next(&mut self.input).map_err(Cause::Protocol)? {
             if !command.is_response() {
                 self.answer_inbound(&command);
@@ -384,8 +391,9 @@ impl Driver {
             {
                 drop(waiter.send(Ok(command)));
             } else {
-                // Normal after a time-out or a cancelled call.
+                // Normal after a time-out or a cancelled call. And a sign that the server is awake again.
                 tracing::trace!(opaque = command.opaque, "answer without a waiter");
+                log(&self.address, self.health.observe_sign_of_life(self.last_heard));
             }
         }
         Ok(())
@@ -411,7 +419,16 @@ impl Driver {
         let untaken = if self.untaken.is_empty() { Time::NEVER } else { self.untaken_nearest };
         let flying = self.inflight.nearest_deadline().unwrap_or(Time::NEVER);
         let nearest = queued.min(untaken).min(flying);
+        let nearest = nearest.min(self.listening_until.unwrap_or(Time::NEVER));
         if nearest == Time::NEVER { self.last_heard + IDLE } else { nearest }
+    }
+
+    /// Whether a connection that nobody uses any more has something left to do.
+    fn lingers(&self) -> bool {
+        match self.listening_until {
+            Some(until) => self.clock.now() < until,
+            None => !self.outbox.is_empty(),
+        }
     }
 
     fn nobody_waits(&self) -> bool {
@@ -419,7 +436,8 @@ impl Driver {
     }
 
     /// Tells who waits too long. A server that has said nothing at all since such a request was written may be
-    /// frozen, or the link may be dead without a sign: whoever comes next dials anew.
+    /// frozen, or the link may be dead without a sign: whoever comes next dials anew, and this connection only listens
+    /// whether the server wakes up.
     fn expire(&mut self, now: Time, orders: &Orders) {
         let timeout = Arc::new(Cause::TimedOut);
         let mut is_mute = false;
@@ -427,8 +445,9 @@ impl Driver {
             is_mute |= self.last_heard <= sent && now.since(sent) >= MUTE;
             flying.waiter.fail(Unanswered::NoAnswer(timeout.clone()));
         }
-        if is_mute {
+        if is_mute && !orders.is_given() {
             orders.retire();
+            self.listening_until = Some(now + LISTEN);
         }
         // Their bytes stay in the outbox and may still leave: unknown, not "not sent".
         if self.untaken_nearest <= now {
@@ -535,6 +554,8 @@ const READS: u32 = 16;
 const QUEUE: usize = 8_192;
 /// A request that had less time than this says nothing about its connection.
 const MUTE: Duration = Duration::from_millis(250);
+/// How long a connection to a mute server listens on.
+const LISTEN: Duration = Duration::from_secs(30);
 /// Room that every read is given.
 const READ: usize = 32 * 1024;
 /// Apache's client closes a channel after 120 s without traffic (`clientChannelMaxIdleTimeSeconds`).
