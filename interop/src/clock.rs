@@ -1,6 +1,6 @@
 //! The only place of the suite that reads a clock or sleeps.
 //!
-//! Other processes start, store and end when they like; [`wait_for`] looks until they have, or a limit is over.
+//! Measurements last some seconds ([`pass`]). Other processes start, store and end when they like; [`wait_for`] looks until they have, or a limit is over.
 
 use std::{
     thread,
@@ -35,6 +35,12 @@ pub(crate) fn wait_for<T>(limit: Duration, mut look: impl FnMut() -> Result<Opti
         }
         thread::sleep(LOOK_AGAIN);
     }
+}
+
+/// Lets time pass: for a measurement, whose length is its only event.
+#[expect(clippy::disallowed_methods, reason = "a measurement lasts as long as it says")]
+pub(crate) fn pass(time: Duration) {
+    thread::sleep(time);
 }
 
 /// Short beside the start of any process, long beside the cost of a look.

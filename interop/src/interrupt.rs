@@ -1,6 +1,13 @@
 //! Ctrl-C, SIGTERM and SIGHUP: nothing is left running and nothing is left on the disk.
 
-use std::{fs, path::PathBuf, process, time::Duration};
+use std::{
+    fs,
+    path::PathBuf,
+    process,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use anyhow::{Context as _, Result};
 
@@ -9,6 +16,7 @@ use crate::{clock, process as children};
 /// From now on an interrupt kills every child, removes `scratch` and ends the suite with status 130.
 pub(crate) fn handle(scratch: PathBuf) -> Result<()> {
     ctrlc::set_handler(move || {
+        INTERRUPTED.store(true, Ordering::SeqCst);
         eprintln!("interrupted: stopping every process that was started here");
         children::release_all();
         // A server that dies at this moment may still write a last file: try until the folder stays away.
@@ -18,3 +26,15 @@ pub(crate) fn handle(scratch: PathBuf) -> Result<()> {
     })
     .context("cannot listen for interrupts")
 }
+
+/// After an interrupt this does not return: the suite is about to end.
+///
+/// Otherwise whoever lost its servers would call that a failure, start the next ones, write to a folder that is being
+/// removed, and put a table of failures into a document.
+pub(crate) fn hold_if_interrupted() {
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        thread::park();
+    }
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);

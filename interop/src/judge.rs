@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    apache::Apache,
+    apache::{Apache, Jvm},
     message::{JavaMessage, Sample, to_base64},
     process,
 };
@@ -63,11 +63,24 @@ pub(crate) struct Acknowledged {
     pub(crate) offset: i64,
 }
 
+/// What senders of Apache's producer are to do.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct JavaLoad<'a> {
+    pub(crate) topic: &'a str,
+    pub(crate) senders: u32,
+    /// `sendMsgTimeout`.
+    pub(crate) deadline: Duration,
+    /// Bytes of each message.
+    pub(crate) body: usize,
+    /// `sendLatencyFaultEnable`, which is off by default.
+    pub(crate) latency_fault: bool,
+}
+
 impl Judge {
     /// Starts the judge of `apache`; `folder` takes all that it writes.
-    pub(crate) fn start(apache: &Apache, folder: &Path) -> Result<Self> {
+    pub(crate) fn start(apache: &Apache, jvm: Jvm, folder: &Path) -> Result<Self> {
         let errors = folder.join("judge.err");
-        let command = apache.judge(folder)?;
+        let command = apache.judge(folder, jvm)?;
         // No leash: the judge itself ends with its input. Its output is read here, not from a file: it talks.
         let mut child = Command::new(&command[0])
             .args(&command[1..])
@@ -79,7 +92,7 @@ impl Judge {
         let requests = child.stdin.take().context("the judge has no input")?;
         let answers = listen(child.stdout.take().context("the judge has no output")?);
         let mut judge = Self { version: apache.version().to_owned(), child, requests, answers, errors };
-        judge.answer().context("the judge did not start")?;
+        judge.answer(ANSWER_LIMIT).context("the judge did not start")?;
         Ok(judge)
     }
 
@@ -126,6 +139,43 @@ impl Judge {
         Ok(messages)
     }
 
+    /// Starts a load: senders of Apache's producer, each sending one message after the other.
+    pub(crate) fn load(&mut self, name_server: &str, load: &JavaLoad<'_>) -> Result<()> {
+        let pairs = [
+            ("name_server", name_server.to_owned()),
+            ("topic", load.topic.to_owned()),
+            ("senders", load.senders.to_string()),
+            ("deadline", load.deadline.as_millis().to_string()),
+            ("size", load.body.to_string()),
+            ("latency_fault", load.latency_fault.to_string()),
+        ];
+        self.ask("load", &owned(pairs)).map(drop)
+    }
+
+    /// Ends the load and writes a line for each of its sends to `file`.
+    pub(crate) fn unload(&mut self, file: &Path) -> Result<()> {
+        self.ask("unload", &owned([("file", file.display().to_string())])).map(drop)
+    }
+
+    /// What `topic` holds of a load that has ended, when it holds so many `messages` and no more come, at the latest
+    /// after `limit`. One answer a sender.
+    pub(crate) fn tally<T: serde::de::DeserializeOwned>(
+        &mut self,
+        name_server: &str,
+        topic: &str,
+        messages: usize,
+        limit: Duration,
+    ) -> Result<Vec<T>> {
+        let pairs = [
+            ("name_server", name_server.to_owned()),
+            ("topic", topic.to_owned()),
+            ("messages", messages.to_string()),
+            ("quiet", QUIET.as_millis().to_string()),
+            ("timeout", limit.as_millis().to_string()),
+        ];
+        parse(self.ask_within("tally", &owned(pairs), limit + ANSWER_LIMIT)?)
+    }
+
     /// Runs a command of Apache's admin tool and gives what it printed. A stack trace is an error: the tool itself
     /// ends with status 0 even then.
     pub(crate) fn mqadmin(&mut self, name_server: &str, arguments: &[&str]) -> Result<String> {
@@ -161,12 +211,17 @@ impl Judge {
     }
 
     fn ask(&mut self, verb: &str, pairs: &[(String, String)]) -> Result<Vec<Value>> {
+        self.ask_within(verb, pairs, ANSWER_LIMIT)
+    }
+
+    /// `limit` is for each line of the answer.
+    fn ask_within(&mut self, verb: &str, pairs: &[(String, String)], limit: Duration) -> Result<Vec<Value>> {
         let pairs: Vec<_> =
             pairs.iter().map(|(name, value)| format!("{}={}", percent(name), percent(value))).collect();
         let line = format!("{verb} {}\n", pairs.join("&"));
         let sent = self.requests.write_all(line.as_bytes()).and_then(|()| self.requests.flush());
         sent.with_context(|| format!("the judge does not listen\n{}", self.tail()))?;
-        self.answer().with_context(|| format!("Apache's client {} on `{verb}`", self.version))
+        self.answer(limit).with_context(|| format!("Apache's client {} on `{verb}`", self.version))
     }
 
     fn end(&mut self) {
@@ -176,15 +231,15 @@ impl Judge {
     }
 
     /// All answers up to the one that ends them.
-    fn answer(&mut self) -> Result<Vec<Value>> {
+    fn answer(&mut self, limit: Duration) -> Result<Vec<Value>> {
         let mut answers = Vec::new();
         loop {
-            let line = match self.answers.recv_timeout(ANSWER_LIMIT) {
+            let line = match self.answers.recv_timeout(limit) {
                 Ok(line) => line,
                 // What comes later would be taken for the answer to another request.
                 Err(RecvTimeoutError::Timeout) => {
                     self.end();
-                    bail!("no answer within {} s\n{}", ANSWER_LIMIT.as_secs(), self.tail());
+                    bail!("no answer within {} s\n{}", limit.as_secs(), self.tail());
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     self.end();
@@ -240,6 +295,10 @@ fn message_pairs(topic: &str, sample: &Sample) -> Vec<(String, String)> {
     pairs
 }
 
+fn owned<const N: usize>(pairs: [(&str, String); N]) -> Vec<(String, String)> {
+    pairs.map(|(name, value)| (name.to_owned(), value)).into()
+}
+
 fn parse<T: serde::de::DeserializeOwned>(answers: Vec<Value>) -> Result<Vec<T>> {
     let parse = |answer: Value| {
         serde_json::from_value(answer.clone()).with_context(|| format!("not understood: {answer}"))
@@ -262,6 +321,8 @@ fn percent(text: &str) -> String {
 
 /// How long a reader waits for messages that a broker has acknowledged.
 const READ_LIMIT: Duration = Duration::from_secs(10);
+/// For how long a topic must not grow before it counts as complete.
+const QUIET: Duration = Duration::from_secs(2);
 /// Longer than any single command of a tool on a busy machine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 

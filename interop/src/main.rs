@@ -1,14 +1,17 @@
 //! `maxq-interop`: proves Maxq against released Apache RocketMQ servers, clients and tools.
 //!
-//! Read from the top: [`smoke`] is a run, [`scenario`] is what is proved, [`stage`] is where. [`apache`] starts real
-//! clusters, [`judge`] drives Apache's Java client and tools, [`maxq`] drives the command line under test. See
-//! `README.md` for how to run it.
+//! Read from the top: [`smoke`] is a run, [`scenario`] is what is proved, [`stage`] is where. [`faults`] is the other
+//! run: real signals to real brokers, under load. [`apache`] starts real clusters, [`judge`] drives Apache's Java client
+//! and tools, [`maxq`] drives the command line under test. See `README.md` for how to run it.
 
 mod apache;
 mod clock;
+mod compatibility;
 mod expect;
+mod faults;
 mod interrupt;
 mod judge;
+mod machine;
 mod maxq;
 mod message;
 mod mqadmin;
@@ -16,6 +19,7 @@ mod ports;
 mod process;
 mod report;
 mod scenario;
+mod signal;
 mod smoke;
 mod stage;
 
@@ -24,6 +28,7 @@ use std::{
     io::{self, Write as _},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result};
@@ -31,6 +36,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::{
     apache::{Apache, ApacheCluster},
+    report::Report,
     smoke::Plan,
 };
 
@@ -51,6 +57,24 @@ enum Task {
         /// The maxq to test, instead of one built now.
         #[arg(long, value_name = "FILE")]
         maxq: Option<PathBuf>,
+        /// Writes the table into COMPATIBILITY.md, whether everything passed or not.
+        #[arg(long)]
+        write: bool,
+    },
+    /// Kills and freezes one of two Apache brokers under load, once for Maxq and once for Apache's Java client.
+    Faults {
+        /// Versions of Apache RocketMQ, as published on Maven.
+        #[arg(long, value_delimiter = ',', default_value = "5.5.0", value_parser = version)]
+        versions: Vec<String>,
+        /// How long each fault lasts.
+        #[arg(long, default_value_t = 17, value_parser = clap::value_parser!(u64).range(5..=600))]
+        seconds: u64,
+        /// Leaves Apache's Java client out, for a quick look.
+        #[arg(long, conflicts_with = "write")]
+        without_java: bool,
+        /// Writes the table into COMPATIBILITY.md, whether the bounds hold or not.
+        #[arg(long)]
+        write: bool,
     },
     /// Apache's clients and tools against Apache's servers: whether the judges agree among themselves.
     SelfCheck {
@@ -79,9 +103,13 @@ struct Versions {
 impl Versions {
     /// In the order typed. Twice the same would share a folder.
     fn once_each(self) -> Vec<String> {
-        let mut known = BTreeSet::new();
-        self.versions.into_iter().filter(|version| known.insert(version.clone())).collect()
+        once_each(self.versions)
     }
+}
+
+fn once_each(versions: Vec<String>) -> Vec<String> {
+    let mut known = BTreeSet::new();
+    versions.into_iter().filter(|version| known.insert(version.clone())).collect()
 }
 
 fn main() -> ExitCode {
@@ -102,15 +130,31 @@ fn run(task: Task) -> Result<bool> {
     let scratch = temporary.path().to_owned();
     interrupt::handle(scratch.clone())?;
     match task {
-        Task::Smoke { versions, maxq } => {
+        Task::Smoke { versions, maxq, write } => {
             let maxq = match maxq {
                 Some(binary) => binary.canonicalize().with_context(|| format!("{}", binary.display()))?,
                 None => maxq::build()?,
             };
-            play("smoke", &Plan { versions: versions.once_each(), maxq: Some(maxq), scratch })
+            let plan = Plan { versions: versions.once_each(), maxq: Some(maxq), scratch };
+            let report = play("smoke", &plan)?;
+            if write {
+                compatibility::write(SMOKE, &report.section())?;
+            }
+            Ok(report.passed())
+        }
+        Task::Faults { versions, seconds, without_java, write } => {
+            let clients = if without_java { faults::Client::MAXQ } else { faults::Client::ALL };
+            let (versions, lasting) = (once_each(versions), Duration::from_secs(seconds));
+            let drills = faults::run(&faults::Plan { versions, clients, lasting, scratch })?;
+            print(&drills.text())?;
+            if write {
+                compatibility::write(FAULTS, &drills.section(lasting))?;
+            }
+            Ok(drills.passed())
         }
         Task::SelfCheck { versions } => {
-            play("self-check", &Plan { versions: versions.once_each(), maxq: None, scratch })
+            let plan = Plan { versions: versions.once_each(), maxq: None, scratch };
+            Ok(play("self-check", &plan)?.passed())
         }
         Task::Up { version, brokers } => {
             let apache = Apache::prepare(&version, &maxq::target_folder()?.join("interop"))?;
@@ -127,10 +171,15 @@ fn run(task: Task) -> Result<bool> {
     }
 }
 
-fn play(name: &str, plan: &Plan) -> Result<bool> {
+fn play(name: &str, plan: &Plan) -> Result<Report> {
     let report = smoke::run(plan)?;
-    io::stdout().write_all(report.text(name).as_bytes()).context("cannot write to standard output")?;
-    Ok(report.passed())
+    print(&report.text(name))?;
+    Ok(report)
+}
+
+fn print(report: &str) -> Result<()> {
+    interrupt::hold_if_interrupted();
+    io::stdout().write_all(report.as_bytes()).context("cannot write to standard output")
 }
 
 /// A version becomes part of file names and of Maven's arguments.
@@ -141,6 +190,10 @@ fn version(text: &str) -> Result<String, String> {
         false => Err("expected a version such as 5.5.0".to_owned()),
     }
 }
+
+/// Sections of `COMPATIBILITY.md`.
+const FAULTS: &str = "faults";
+const SMOKE: &str = "smoke";
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,8 @@
 //! Every child hangs on a leash: a pipe that the suite holds open and never writes to. A small shell beside the child
 //! waits for the end of that pipe and then kills the child with SIGKILL. The pipe ends when the [`Process`] is dropped,
 //! when the suite is interrupted ([`release_all`]), and also when the suite itself is killed, because the kernel then
-//! closes its files. Shell and child ignore the SIGINT of a Ctrl-C: the suite decides in which order things end.
+//! closes its files. SIGKILL ends a stopped child too, so none stays frozen behind us. Shell and child ignore the SIGINT
+//! of a Ctrl-C: the suite decides in which order things end.
 
 use std::{
     collections::BTreeMap,
@@ -17,12 +18,16 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::clock;
+use crate::{
+    clock, interrupt,
+    signal::{self, Signal},
+};
 
 /// A running child. Dropping it kills it and waits for its end.
 pub(crate) struct Process {
     name: String,
     child: Child,
+    pid: PathBuf,
     stdout: PathBuf,
     stderr: PathBuf,
 }
@@ -43,9 +48,14 @@ impl Process {
         input: Option<&Path>,
         folder: &Path,
     ) -> Result<Self> {
-        let (stdout, stderr) = (folder.join(format!("{name}.out")), folder.join(format!("{name}.err")));
+        interrupt::hold_if_interrupted();
+        let file = |kind: &str| folder.join(format!("{name}.{kind}"));
+        let (pid, stdout, stderr) = (file("pid"), file("out"), file("err"));
+        // What an earlier child of this name left there is no longer true.
+        let _ = fs::remove_file(&pid);
         let mut child = Command::new("sh")
             .args(["-c", LEASH, "leash"])
+            .arg(&pid)
             .arg(input.unwrap_or(Path::new("/dev/null")))
             .args(command)
             .stdin(Stdio::piped())
@@ -56,12 +66,30 @@ impl Process {
         if let Some(leash) = child.stdin.take() {
             leashes(|all| all.insert(child.id(), leash));
         }
-        Ok(Self { name: name.to_owned(), child, stdout, stderr })
+        Ok(Self { name: name.to_owned(), child, pid, stdout, stderr })
     }
 
     /// Whether it has not ended yet.
     pub(crate) fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Sends it a signal, as a person with `kill` would.
+    pub(crate) fn signal(&mut self, signal: Signal) -> Result<()> {
+        let pid = self.pid()?;
+        // The number of a child that has ended may belong to somebody else by now.
+        if !self.is_running() {
+            bail!("{} has ended already\n{}", self.name, self.tail());
+        }
+        signal::send(pid, signal).with_context(|| format!("cannot signal {}", self.name))
+    }
+
+    /// Its process id. The shell writes it down as soon as the child runs.
+    fn pid(&self) -> Result<i32> {
+        let written = || Ok(fs::read_to_string(&self.pid).ok().filter(|text| text.ends_with('\n')));
+        let text = clock::wait_for(PID_LIMIT, written)?;
+        let text = text.with_context(|| format!("the process id of {} is not known", self.name))?;
+        text.trim().parse().with_context(|| format!("not a process id: {text}"))
     }
 
     /// Waits until it ends by itself.
@@ -117,17 +145,19 @@ fn leashes<T>(change: impl FnOnce(&mut BTreeMap<u32, ChildStdin>) -> T) -> T {
     change(&mut LEASHES.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// `sh -c LEASH leash INPUT PROGRAM ARGUMENT..`
+/// `sh -c LEASH leash PID-FILE INPUT PROGRAM ARGUMENT..`
 ///
 /// Standard input is the leash. A background command of a shell that is not interactive loses its standard input
 /// unless told otherwise, hence descriptor 3. The child must not hold the leash itself, hence `3<&-`.
 const LEASH: &str = r#"
 trap '' INT
 exec 3<&0
-input=$1
-shift
+pid_file=$1
+input=$2
+shift 2
 "$@" <"$input" 3<&- &
 child=$!
+echo "$child" >"$pid_file"
 { read -r _; kill -9 "$child"; } <&3 3<&- >/dev/null 2>&1 &
 watcher=$!
 exec 3<&-
@@ -138,6 +168,8 @@ exit "$status"
 "#;
 
 const TAIL_LINES: usize = 40;
+/// Longer than a busy machine takes from one line of a shell to the next.
+const PID_LIMIT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
@@ -173,6 +205,44 @@ mod tests {
         assert!(!Path::new("/proc/self").exists() || process.exists());
         drop(child);
         assert!(!process.exists());
+    }
+
+    /// The state letter of a process as Linux has it (`T`: stopped); nothing where there is no such process.
+    #[cfg(target_os = "linux")]
+    fn state(pid: i32) -> Option<char> {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        stat.rsplit(") ").next()?.chars().next()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_stopped_child_runs_on_when_told_and_is_dead_once_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Process::start("child", &command(&["sleep", "60"]), None, folder.path()).unwrap();
+        let pid = child.pid().unwrap();
+        let wait_for = |stopped: bool| {
+            let look = || Ok((state(pid).unwrap() == 'T').eq(&stopped).then_some(()));
+            clock::wait_for(Duration::from_secs(10), look).unwrap().unwrap();
+        };
+        child.signal(Signal::Stop).unwrap();
+        wait_for(true);
+        child.signal(Signal::Continue).unwrap();
+        wait_for(false);
+        child.signal(Signal::Stop).unwrap();
+        wait_for(true);
+        drop(child);
+        assert_eq!(state(pid), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_killed_child_is_not_signalled_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Process::start("child", &command(&["sleep", "60"]), None, folder.path()).unwrap();
+        child.signal(Signal::Kill).unwrap();
+        let ended = || Ok((!child.is_running()).then_some(()));
+        clock::wait_for(Duration::from_secs(10), ended).unwrap().unwrap();
+        assert!(child.signal(Signal::Stop).unwrap_err().to_string().contains("has ended already"));
     }
 
     #[test]

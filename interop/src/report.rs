@@ -2,6 +2,8 @@
 
 use std::{fmt::Write as _, time::Duration};
 
+use crate::machine;
+
 /// The outcomes of a run, in the order in which they are shown.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -55,6 +57,47 @@ impl Report {
     }
 }
 
+impl Report {
+    /// The section of `COMPATIBILITY.md`: a line for each scenario, a column for each server with its client.
+    pub(crate) fn section(&self) -> String {
+        let mut servers: Vec<_> = self.outcomes.iter().map(Outcome::played_by).collect();
+        servers.sort();
+        servers.dedup();
+        let mut scenarios: Vec<&str> = Vec::new();
+        for outcome in &self.outcomes {
+            if !scenarios.contains(&outcome.scenario.as_str()) {
+                scenarios.push(&outcome.scenario);
+            }
+        }
+        let mut text = format!("Run {}.\n\n| Scenario |", machine::described());
+        for (server, client) in &servers {
+            let _ = write!(text, " {server}, Apache's client {client} |");
+        }
+        let _ = write!(text, "\n|---|{}", "---|".repeat(servers.len()));
+        for scenario in scenarios {
+            // A bar in a name would begin a column.
+            let _ = write!(text, "\n| {} |", scenario.replace('|', "\\|"));
+            for server in &servers {
+                let of = |outcome: &&Outcome| outcome.scenario == scenario && outcome.played_by() == *server;
+                let result = match self.outcomes.iter().find(of) {
+                    None => "-",
+                    Some(Outcome { failure: None, .. }) => "pass",
+                    Some(_) => "**fails**",
+                };
+                let _ = write!(text, " {result} |");
+            }
+        }
+        text
+    }
+}
+
+impl Outcome {
+    /// Server and version of Apache's client.
+    fn played_by(&self) -> (&str, &str) {
+        (&self.server, &self.client)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +120,23 @@ mod tests {
         assert!(!report.passed());
         assert!(text.ends_with("\nsmoke: 2 passed, 1 failed\n"), "{text}");
         assert!(text.contains("expected 1, came 2") && text.contains("1.2 s"), "{text}");
+    }
+
+    #[test]
+    fn the_section_has_a_column_for_each_server_and_shows_what_was_not_played() {
+        let old = Outcome { server: "Apache 4.9.7".into(), client: "4.9.7".into(), ..outcome(Some("lost")) };
+        let other = Outcome { scenario: "cat | produce".into(), ..outcome(None) };
+        let section = Report { outcomes: vec![outcome(None), other, old] }.section();
+        let table: Vec<_> = section.lines().skip_while(|line| !line.starts_with('|')).collect();
+        assert_eq!(
+            table,
+            [
+                "| Scenario | Apache 4.9.7, Apache's client 4.9.7 | Apache 5.5.0, Apache's client 5.5.0 |",
+                "|---|---|---|",
+                "| a message goes there | **fails** | pass |",
+                r"| cat \| produce | - | pass |",
+            ]
+        );
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{fs, path::PathBuf};
 use anyhow::Result;
 
 use crate::{
-    apache::{Apache, Broker},
+    apache::{Apache, Broker, Jvm},
     judge::Judge,
     maxq::Maxq,
 };
@@ -53,7 +53,7 @@ impl Judges {
             Some(judge) => judge,
             None => {
                 fs::create_dir_all(&self.folder)?;
-                Judge::start(&self.apache, &self.folder)?
+                Judge::start(&self.apache, Jvm::StartsFast, &self.folder)?
             }
         };
         Ok(self.judge.insert(judge))

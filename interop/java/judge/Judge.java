@@ -21,6 +21,7 @@ public final class Judge {
     private final PrintStream answers;
     private final Sender sender = new Sender();
     private final Reader reader = new Reader();
+    private final Load load = new Load();
 
     private Judge(PrintStream answers) {
         this.answers = answers;
@@ -76,6 +77,15 @@ public final class Judge {
                 break;
             case "read":
                 reader.read(request, answers);
+                break;
+            case "tally":
+                reader.tally(request, answers);
+                break;
+            case "load":
+                load.start(request);
+                break;
+            case "unload":
+                load.stop(request);
                 break;
             case "mqadmin":
                 answers.println(new Json().put("output", Admin.run(request.all("arg"))));

@@ -10,6 +10,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPullConsumer;
 import org.apache.rocketmq.client.consumer.PullResult;
 import org.apache.rocketmq.client.consumer.PullStatus;
@@ -20,7 +26,7 @@ import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
 
 /**
- * The verb {@code read}: everything that a topic holds, as Apache's pull consumer sees it.
+ * The verbs {@code read} and {@code tally}: everything that a topic holds, as Apache's pull consumer sees it.
  *
  * <p>The pull consumer rather than the lite one: the lite consumer of 5.5.0 gets nothing from a 4.9 broker, because it
  * asks with code 361.
@@ -28,6 +34,7 @@ import org.apache.rocketmq.common.message.MessageQueue;
 @SuppressWarnings("deprecation")
 final class Reader {
     private final Map<String, DefaultMQPullConsumer> consumers = new TreeMap<>();
+    private final ExecutorService drainers = Executors.newFixedThreadPool(8);
 
     /**
      * {@code read name_server= topic= count= timeout=MS}: one line a message.
@@ -42,7 +49,7 @@ final class Reader {
         Map<MessageQueue, Long> offsets = new TreeMap<>();
         do {
             for (MessageQueue queue : queues(consumer, request.text("topic"), end)) {
-                drain(consumer, queue, offsets, messages);
+                drain(consumer, queue, offsets, messages::add);
             }
             if (messages.size() < request.number("count")) {
                 Thread.sleep(50);
@@ -51,6 +58,42 @@ final class Reader {
         for (MessageExt message : messages) {
             answers.println(json(message));
         }
+    }
+
+    /**
+     * {@code tally name_server= topic= messages= quiet=MS timeout=MS}: what a load has left, told as ranges.
+     *
+     * <p>Ends when at least {@code messages} are there and no more have come for {@code quiet}, at the latest when the
+     * time is over: a duplicate may be written long after its twin.
+     */
+    void tally(Request request, PrintStream answers) throws Exception {
+        long end = System.currentTimeMillis() + request.number("timeout");
+        DefaultMQPullConsumer consumer = consumer(request.text("name_server"));
+        Tally tally = new Tally();
+        Map<MessageQueue, Long> offsets = new ConcurrentHashMap<>();
+        long grew = System.currentTimeMillis();
+        while (System.currentTimeMillis() < end) {
+            long before = tally.copies();
+            // All queues at once: there are hundreds of thousands of messages, and a pull gives 32.
+            List<Callable<Void>> drains = new ArrayList<>();
+            for (MessageQueue queue : queues(consumer, request.text("topic"), end)) {
+                drains.add(() -> {
+                    drain(consumer, queue, offsets, message -> tally.add(message.getBody()));
+                    return null;
+                });
+            }
+            for (Future<Void> drain : drainers.invokeAll(drains)) {
+                drain.get();
+            }
+            long now = System.currentTimeMillis();
+            if (tally.copies() > before) {
+                grew = now;
+            } else if (tally.messages() >= request.number("messages") && now - grew >= request.number("quiet")) {
+                break;
+            }
+            Thread.sleep(50);
+        }
+        tally.tell(answers);
     }
 
     /** None as long as nobody knows the topic: a new one may be on its way to the name server. */
@@ -67,17 +110,19 @@ final class Reader {
     }
 
     private static void drain(DefaultMQPullConsumer consumer, MessageQueue queue, Map<MessageQueue, Long> offsets,
-        List<MessageExt> messages) throws Exception {
+        Consumer<MessageExt> each) throws Exception {
         if (!offsets.containsKey(queue)) {
             offsets.put(queue, consumer.minOffset(queue));
         }
-        while (offsets.get(queue) < consumer.maxOffset(queue)) {
+        // Asked once: a load leaves thousands of pulls, and whoever wants what comes meanwhile calls again.
+        long end = consumer.maxOffset(queue);
+        while (offsets.get(queue) < end) {
             PullResult pulled = consumer.pull(queue, "*", offsets.get(queue), 32);
             if (pulled.getPullStatus() == PullStatus.NO_NEW_MSG) {
                 return;
             }
             if (pulled.getPullStatus() == PullStatus.FOUND) {
-                messages.addAll(pulled.getMsgFoundList());
+                pulled.getMsgFoundList().forEach(each);
             }
             offsets.put(queue, pulled.getNextBeginOffset());
         }

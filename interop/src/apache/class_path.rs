@@ -45,22 +45,36 @@ impl Apache {
     /// The command that runs `main` of a server. It will write to `home`, which is made.
     pub(super) fn server(&self, home: &Path, memory: &[&str], main: &[&str]) -> Result<Vec<OsString>> {
         furnish(home, SERVER_LOGBACK)?;
-        Ok(java(home, memory, &self.server, main))
+        Ok(java(home, &[memory, FAST_START].concat(), &self.server, main))
     }
 
     /// The command that runs the judge. It will write to `home`, which is made.
-    pub(crate) fn judge(&self, home: &Path) -> Result<Vec<OsString>> {
+    pub(crate) fn judge(&self, home: &Path, jvm: Jvm) -> Result<Vec<OsString>> {
         furnish(home, TOOLS_LOGBACK)?;
         let class_path = format!("{}:{}", self.judge.display(), self.tools);
-        Ok(java(home, &["-Xmx256m"], &class_path, &["judge.Judge"]))
+        let options: &[&[&str]] = match jvm {
+            Jvm::StartsFast => &[&["-Xmx256m"], FAST_START],
+            // Java's own choice of collector and compilers, as in production.
+            Jvm::RunsFast => &[&["-Xms512m", "-Xmx512m"]],
+        };
+        Ok(java(home, &options.concat(), &class_path, &["judge.Judge"]))
     }
 }
 
-/// A JVM that starts fast, speaks UTF-8 and UTC wherever it runs, and writes to `home` and nowhere else.
-fn java(home: &Path, memory: &[&str], class_path: &str, main: &[&str]) -> Vec<OsString> {
+/// What a JVM is to be good at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Jvm {
+    /// To answer some questions soon.
+    StartsFast,
+    /// To show how fast Apache's client is.
+    RunsFast,
+}
+
+/// A JVM that speaks UTF-8 and UTC wherever it runs, and writes to `home` and nowhere else.
+fn java(home: &Path, options: &[&str], class_path: &str, main: &[&str]) -> Vec<OsString> {
     let home = home.display();
     let mut command = vec![tool("java")];
-    command.extend(memory.iter().chain(FAST_START).map(OsString::from));
+    command.extend(options.iter().map(OsString::from));
     command.extend(["-Dfile.encoding=UTF-8", "-Duser.timezone=UTC"].map(OsString::from));
     command.push(format!("-Duser.home={home}").into());
     command.push(format!("-Drocketmq.home.dir={home}").into());
@@ -78,6 +92,13 @@ fn furnish(home: &Path, logback: &str) -> Result<()> {
         fs::write(home.join(format!("conf/logback_{part}.xml")), logback)?;
     }
     Ok(())
+}
+
+/// The version of the Java that runs everything, such as `17.0.15`.
+pub(crate) fn java_version() -> Option<String> {
+    let output = Command::new(tool("java")).arg("-version").output().ok()?;
+    // openjdk version "17.0.15" 2025-04-15
+    String::from_utf8_lossy(&output.stderr).split('"').nth(1).map(str::to_owned)
 }
 
 /// The class path of a profile of `pom.xml`, from the build folder or from Maven.

@@ -4,5 +4,5 @@ mod class_path;
 mod cluster;
 mod name_server;
 
-pub(crate) use class_path::Apache;
+pub(crate) use class_path::{Apache, Jvm, java_version};
 pub(crate) use cluster::{ApacheCluster, Broker, CLUSTER};

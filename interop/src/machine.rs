@@ -1,0 +1,58 @@
+//! What a measured table needs beside its figures: when and where.
+
+use std::{fs, thread};
+
+use crate::{apache, clock};
+
+/// `2026-07-30, 2 cores (AMD EPYC 7763), Linux 6.18, Java 17.0.15, Maxq 0.1.0`, as far as it is known.
+pub(crate) fn described() -> String {
+    let mut parts = vec![date(clock::wall_millis())];
+    parts.extend(thread::available_parallelism().ok().map(|cores| {
+        let cpuinfo = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+        let model = processor(&cpuinfo);
+        format!("{cores} cores{}", model.map(|model| format!(" ({model})")).unwrap_or_default())
+    }));
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok();
+    parts.extend(kernel.map(|kernel| format!("Linux {}", major_minor(&kernel))));
+    parts.extend(apache::java_version().map(|version| format!("Java {version}")));
+    parts.push(format!("Maxq {}", env!("CARGO_PKG_VERSION")));
+    parts.join(", ")
+}
+
+/// Year, month and day in UTC.
+fn date(millis: i64) -> String {
+    let time = jiff::Timestamp::from_millisecond(millis).unwrap_or_default();
+    time.to_string().chars().take("2026-07-30".len()).collect()
+}
+
+fn processor(cpuinfo: &str) -> Option<&str> {
+    let (_, model) = cpuinfo.lines().find(|line| line.starts_with("model name"))?.split_once(':')?;
+    Some(model.trim())
+}
+
+/// `6.18` of `6.18.44-distribution`.
+fn major_minor(version: &str) -> String {
+    version.trim().split('.').take(2).collect::<Vec<_>>().join(".")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_date_is_the_day_in_utc() {
+        assert_eq!(date(0), "1970-01-01");
+        assert_eq!(date(1_767_225_599_999), "2025-12-31");
+    }
+
+    #[test]
+    fn of_a_kernel_the_line_is_named() {
+        assert_eq!(major_minor("6.18.44-distribution\n"), "6.18");
+    }
+
+    #[test]
+    fn the_processor_is_named_where_the_system_names_it() {
+        assert_eq!(processor("processor : 0\nmodel name\t: AMD EPYC\nflags : a\n"), Some("AMD EPYC"));
+        assert_eq!(processor("processor : 0\n"), None);
+    }
+}
