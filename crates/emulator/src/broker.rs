@@ -3,31 +3,38 @@
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use maxq_protocol::{
-    Group, RemotingCommand, RequestCode as Code, ResponseCode, body::TopicConfig, message::OffsetMessageId,
+    Group, RemotingCommand, RequestCode as Code, ResponseCode,
+    body::{HeartbeatData, TopicConfig, from_json, perm},
+    message::OffsetMessageId,
 };
 use tokio::time::sleep_until;
 
 use crate::{
     client::ClientRegistry,
-    clock::{Clock, millis},
+    clock::Clock,
+    fault::Site,
     handler::{Exchange, admin, heartbeat, offset, pull, query, send, statistics, topic},
     name_server::NameServer,
     offset::ConsumerOffsets,
     refusal::Refusal,
-    requests::{RequestLog, ServerName},
-    serve::{Peer, Reaction, Service},
+    requests::ServerName,
+    serve::{Carrying, Peer, Reaction, Service},
     store::{Store, StoreLimit},
+    surroundings::Surroundings,
     topic::TopicTable,
     unique::UniqueIds,
     version::EmulatedVersion,
 };
 
-/// Who a broker is. It stays the same over kills and restarts.
+/// Who a broker is. It stays the same over kills and restarts, except for the address when it is started elsewhere.
 #[derive(Clone, Debug)]
 pub(crate) struct Identity {
     pub(crate) version: EmulatedVersion,
@@ -42,11 +49,16 @@ pub(crate) struct Identity {
 
 impl Identity {
     pub(crate) fn new(version: EmulatedVersion, index: usize, cluster: String, address: SocketAddr) -> Self {
-        const OFFSET_DIGITS: usize = 16;
-        let mut id_prefix = OffsetMessageId { store_host: address, commit_log_offset: 0 }.to_string();
-        id_prefix.truncate(id_prefix.len() - OFFSET_DIGITS);
-        Self { version, index, cluster, broker: format!("broker-{index}"), address, id_prefix }
+        let broker = format!("broker-{index}");
+        Self { version, index, cluster, broker, address, id_prefix: id_prefix(address) }
     }
+}
+
+fn id_prefix(address: SocketAddr) -> String {
+    const OFFSET_DIGITS: usize = 16;
+    let mut id_prefix = OffsetMessageId { store_host: address, commit_log_offset: 0 }.to_string();
+    id_prefix.truncate(id_prefix.len() - OFFSET_DIGITS);
+    id_prefix
 }
 
 /// A broker. The tasks of its connections share it; what changes is behind one lock, held for one request at a time
@@ -54,8 +66,15 @@ impl Identity {
 pub(crate) struct Broker {
     pub(crate) identity: Identity,
     pub(crate) clock: Clock,
-    name_server: Arc<NameServer>,
-    requests: Arc<RequestLog>,
+    name_servers: Arc<[Arc<NameServer>]>,
+    site: Site,
+    surroundings: Surroundings,
+    disk: Arc<Disk>,
+}
+
+/// What outlives the process, wherever it is started again.
+struct Disk {
+    is_read_only: AtomicBool,
     state: Mutex<BrokerState>,
 }
 
@@ -83,10 +102,10 @@ impl Broker {
     pub(crate) fn new(
         identity: Identity,
         settings: &BrokerSettings,
-        clock: Clock,
-        name_server: Arc<NameServer>,
-        requests: Arc<RequestLog>,
+        name_servers: Arc<[Arc<NameServer>]>,
+        surroundings: Surroundings,
     ) -> Self {
+        let clock = surroundings.clock;
         let mut random = fastrand::Rng::with_seed(settings.seed.wrapping_add(identity.index as u64));
         let state = BrokerState {
             store: Store::new(settings.store_limit),
@@ -98,31 +117,98 @@ impl Broker {
             random,
             started_at: clock.millis(),
         };
-        Self { identity, clock, name_server, requests, state: Mutex::new(state) }
+        let disk = Arc::new(Disk { is_read_only: AtomicBool::new(false), state: Mutex::new(state) });
+        let site = Site {
+            server: ServerName::Broker(identity.index),
+            index: identity.index,
+            name: identity.broker.clone(),
+        };
+        Self { identity, clock, name_servers, site, surroundings, disk }
+    }
+
+    /// The same broker at another address.
+    pub(crate) fn moved_to(&self, address: SocketAddr) -> Self {
+        Self {
+            identity: Identity { address, id_prefix: id_prefix(address), ..self.identity.clone() },
+            clock: self.clock,
+            name_servers: Arc::clone(&self.name_servers),
+            site: self.site.clone(),
+            surroundings: self.surroundings.clone(),
+            disk: Arc::clone(&self.disk),
+        }
     }
 
     /// The state, for one request.
     pub(crate) fn state(&self) -> MutexGuard<'_, BrokerState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.disk.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the name server that the broker serves, and all its topics.
+    /// The process starts.
+    pub(crate) fn begin(&self) {
+        self.state().started_at = self.clock.millis();
+        self.announce();
+    }
+
+    /// Tells the name servers that the broker serves, and all its topics.
     pub(crate) fn announce(&self) {
-        let mut state = self.state();
-        state.started_at = self.clock.millis();
-        self.name_server.register(&self.identity, state.topics.all());
+        let state = self.state();
+        let topics: Vec<_> = state.topics.all().map(|topic| self.permitted(topic)).collect();
+        for name_server in &*self.name_servers {
+            name_server.register(&self.identity, &topics);
+        }
     }
 
-    /// Tells the name server of a new or changed topic. Apache does the same before it answers, so that whoever got
+    /// Tells the name servers of a new or changed topic. Apache does the same before it answers, so that whoever got
     /// the answer finds the route.
     pub(crate) fn announce_topic(&self, topic: &TopicConfig) {
-        self.name_server.register_topic(&self.identity, topic);
+        let topic = self.permitted(topic);
+        for name_server in &*self.name_servers {
+            name_server.register_topic(&self.identity, &topic);
+        }
+    }
+
+    /// Tells the name servers that the broker does not have a topic any more.
+    pub(crate) fn withdraw_topic(&self, topic: &str) {
+        for name_server in &*self.name_servers {
+            name_server.forget_topic(&self.identity.broker, topic);
+        }
+    }
+
+    /// Shows the name servers every thirty seconds that the broker lives; one that does not know it is told all.
+    pub(crate) async fn keep_announcing(self: Arc<Self>) {
+        loop {
+            sleep_until(self.clock.instant() + ANNOUNCING_INTERVAL).await;
+            if !self.name_servers.iter().all(|name_server| name_server.hear_from(&self.identity)) {
+                self.announce();
+            }
+        }
+    }
+
+    /// Whether sends are refused.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.disk.is_read_only.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_read_only(&self, is_read_only: bool) {
+        self.disk.is_read_only.store(is_read_only, Ordering::Relaxed);
+    }
+
+    /// A topic as routes tell it (`BrokerController.registerBrokerAll`: both permissions must allow).
+    fn permitted(&self, topic: &TopicConfig) -> TopicConfig {
+        let lost = if self.is_read_only() { perm::WRITE | perm::INHERIT } else { 0 };
+        TopicConfig { perm: topic.perm & !lost, ..topic.clone() }
     }
 
     /// What dies with the process: the connections and what they told. The store, the topics, the groups and their
     /// offsets are on disk.
     pub(crate) fn crash(&self) {
-        self.name_server.forget(&self.identity.broker);
+        for name_server in &*self.name_servers {
+            name_server.forget(&self.identity.broker);
+        }
+        self.forget_clients();
+    }
+
+    pub(crate) fn forget_clients(&self) {
         self.state().clients = ClientRegistry::default();
     }
 
@@ -181,9 +267,7 @@ impl Broker {
 }
 
 impl Service for Broker {
-    fn handle(self: &Arc<Self>, peer: &Peer, request: RemotingCommand) -> Reaction {
-        let now = self.clock.now();
-        self.requests.note(ServerName::Broker(self.identity.index), &request, now);
+    fn handle(self: &Arc<Self>, peer: &Peer, request: RemotingCommand, carrying: Carrying) -> Reaction {
         tracing::debug!(
             broker = %self.identity.broker,
             code = request.code,
@@ -192,7 +276,8 @@ impl Service for Broker {
             "request"
         );
         let version = self.identity.version;
-        let exchange = Exchange { broker: self, peer, request: &request, now: millis(now) };
+        let now = self.clock.millis().saturating_add(carrying.skew_millis);
+        let exchange = Exchange { broker: self, peer, request: &request, now, pretends: carrying.pretends };
         match self.route(&exchange) {
             Reaction::Answer(answer) => Reaction::Answer(version.seal(answer, &request)),
             Reaction::Later(answer) => {
@@ -206,6 +291,27 @@ impl Service for Broker {
 
     fn closed(&self, peer: &Peer) {
         self.state().clients.drop_connection(peer.connection);
+    }
+
+    fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    fn seal(&self, answer: RemotingCommand, request: &RemotingCommand) -> RemotingCommand {
+        self.identity.version.seal(answer, request)
+    }
+
+    fn client_id(&self, peer: &Peer, request: Option<&RemotingCommand>) -> Option<String> {
+        let is_heartbeat = |request: &&RemotingCommand| request.request_code() == Code::HEART_BEAT;
+        match request.filter(is_heartbeat) {
+            // The first one is not carried out yet.
+            Some(heartbeat) => Some(from_json::<HeartbeatData>(&heartbeat.body).ok()?.client_id),
+            None => self.state().clients.client_id(peer.connection).map(str::to_owned),
+        }
     }
 }
 
@@ -243,3 +349,5 @@ impl SubscriptionGroups {
 /// (`SubscriptionGroupConfig.retryMaxTimes`).
 pub(crate) const RETRY_MAX_TIMES: i32 = 16;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(10);
+/// `BrokerConfig.registerNameServerPeriod`.
+const ANNOUNCING_INTERVAL: Duration = Duration::from_secs(30);

@@ -7,16 +7,17 @@ use std::{
 };
 
 use maxq_protocol::{NameError, Topic, body::TopicConfig};
-use tokio::{net::TcpListener, runtime::Handle};
+use tokio::runtime::Handle;
 
 use crate::{
     broker::{Broker, BrokerSettings, Identity},
     clock::Clock,
-    cluster::{BrokerSlot, Cluster},
+    cluster::{BrokerSlot, Cluster, NameServerSlot},
+    listener::{Listener, Net},
     name_server::NameServer,
-    requests::RequestLog,
-    serve::Server,
+    network::VirtualNetwork,
     store::StoreLimit,
+    surroundings::Surroundings,
     version::{EmulatedVersion, UnknownVersion},
 };
 
@@ -35,6 +36,8 @@ use crate::{
 #[must_use = "nothing is started before `start`"]
 pub struct ClusterBuilder {
     brokers: usize,
+    name_servers: usize,
+    net: Net,
     port: u16,
     host: IpAddr,
     advertise: Option<IpAddr>,
@@ -52,6 +55,8 @@ impl ClusterBuilder {
     pub(crate) fn new() -> Self {
         Self {
             brokers: 1,
+            name_servers: 1,
+            net: Net::Tcp,
             port: 0,
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             advertise: None,
@@ -72,7 +77,21 @@ impl ClusterBuilder {
         self
     }
 
-    /// Port of the name server. Default 0: any free one. Brokers always take free ones.
+    /// Number of name servers. Default 1. Every broker registers with all of them.
+    pub fn name_servers(mut self, name_servers: usize) -> Self {
+        self.name_servers = name_servers;
+        self
+    }
+
+    /// Serves on this network instead of on sockets: the first cluster has its name servers on 10.0.0.1:9876, 10.0.0.2
+    /// and so on, its brokers on 10.0.1.1:10911, 10.0.1.2 and so on, the second cluster is on 10.1 and so on.
+    /// [`port`](Self::port), [`host`](Self::host) and [`advertise`](Self::advertise) mean nothing then.
+    pub fn virtual_network(mut self, network: &VirtualNetwork) -> Self {
+        self.net = Net::Virtual(network.clone());
+        self
+    }
+
+    /// Port of the first name server. Default 0: any free one. All other servers take free ones.
     pub fn port(mut self, port: u16) -> Self {
         self.port = port;
         self
@@ -151,29 +170,32 @@ impl ClusterBuilder {
         let version: EmulatedVersion = self.version.parse()?;
         let topics = self.check()?;
         let clock = self.clock.unwrap_or_else(Clock::system);
-        let (listener, address) = listen(SocketAddr::new(self.host, self.port)).await?;
-        let requests = Arc::new(RequestLog::new(self.remembered_requests));
-        let name_server = Arc::new(NameServer::new(version, clock, Arc::clone(&requests)));
-        let mut brokers = Vec::with_capacity(self.brokers);
-        for index in 0..self.brokers {
-            let (listener, bound) = listen(SocketAddr::new(self.host, 0)).await?;
-            let identity = Identity::new(version, index, self.cluster_name.clone(), self.advertised(bound));
-            let settings = self.settings();
-            let broker =
-                Broker::new(identity, &settings, clock, Arc::clone(&name_server), Arc::clone(&requests));
-            brokers.push((Arc::new(broker), listener, bound));
+        let surroundings = Surroundings::new(clock, self.remembered_requests, self.seed);
+        let (mut name_servers, mut brokers) = (Vec::new(), Vec::new());
+        let places = self.places();
+        for index in 0..self.name_servers {
+            let (listener, place) = places.name_server(index).listen().await?;
+            let service = Arc::new(NameServer::new(version, index, surroundings.clone()));
+            name_servers.push((service, listener, place));
         }
-        let start = |(broker, listener, bound): (Arc<Broker>, TcpListener, SocketAddr)| {
+        let services: Arc<[_]> = name_servers.iter().map(|(service, ..)| Arc::clone(service)).collect();
+        for index in 0..self.brokers {
+            let (listener, place) = places.broker(index).listen().await?;
+            let identity = Identity::new(version, index, self.cluster_name.clone(), place.advertised());
+            let broker = Broker::new(identity, &self.settings(), Arc::clone(&services), surroundings.clone());
             for topic in &topics {
                 broker.state().topics.put(topic.clone());
             }
-            BrokerSlot::start(broker, listener, bound, &runtime)
-        };
+            brokers.push((broker, listener, place));
+        }
+        let start_name_server =
+            |(service, listener, place)| NameServerSlot::start(service, listener, place, &runtime);
+        let start_broker = |(broker, listener, place)| BrokerSlot::start(broker, listener, place, &runtime);
         Ok(Cluster {
-            brokers: brokers.into_iter().map(start).collect(),
-            name_server: Server::start(listener, name_server, clock, &runtime),
-            address: self.advertised(address),
-            requests,
+            // They must hear the brokers that start after them.
+            name_servers: name_servers.into_iter().map(start_name_server).collect(),
+            brokers: brokers.into_iter().map(start_broker).collect(),
+            surroundings,
             runtime: runtime.clone(),
             version,
         })
@@ -183,6 +205,9 @@ impl ClusterBuilder {
     fn check(&self) -> Result<Vec<TopicConfig>, StartError> {
         if self.brokers == 0 {
             return Err(StartError::plain(StartErrorKind::NoBrokers));
+        }
+        if self.name_servers == 0 {
+            return Err(StartError::plain(StartErrorKind::NoNameServers));
         }
         if self.host.is_unspecified() && self.advertise.is_none() {
             return Err(StartError::plain(StartErrorKind::NothingToAdvertise));
@@ -194,8 +219,12 @@ impl ClusterBuilder {
             .collect()
     }
 
-    fn advertised(&self, bound: SocketAddr) -> SocketAddr {
-        SocketAddr::new(self.advertise.unwrap_or(bound.ip()), bound.port())
+    fn places(&self) -> Places {
+        let cluster = match &self.net {
+            Net::Tcp => 0,
+            Net::Virtual(network) => network.join(),
+        };
+        Places { net: self.net.clone(), host: self.host, port: self.port, advertise: self.advertise, cluster }
     }
 
     fn settings(&self) -> BrokerSettings {
@@ -218,13 +247,71 @@ pub(crate) fn topic_config(topic: Topic, queues: u32) -> TopicConfig {
     }
 }
 
-/// Listens, and says on which address.
-pub(crate) async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {
-    let failed =
-        |error| StartError { source: Some(error), ..StartError::plain(StartErrorKind::Listen(address)) };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
-    let bound = listener.local_addr().map_err(failed)?;
-    Ok((listener, bound))
+/// Where the servers of a cluster are put.
+struct Places {
+    net: Net,
+    host: IpAddr,
+    port: u16,
+    advertise: Option<IpAddr>,
+    /// Number of the cluster on its virtual network.
+    cluster: u8,
+}
+
+impl Places {
+    fn name_server(&self, index: usize) -> Place {
+        let port = if index == 0 { self.port } else { 0 };
+        self.place(port, (0, index), 9876)
+    }
+
+    fn broker(&self, index: usize) -> Place {
+        self.place(0, (1, index), 10_911)
+    }
+
+    fn place(&self, port: u16, (row, index): (usize, usize), virtual_port: u16) -> Place {
+        let (address, advertise) = match &self.net {
+            Net::Tcp => (SocketAddr::new(self.host, port), self.advertise),
+            Net::Virtual(_) => {
+                // Both are below 256 for as many servers as anybody starts; beyond, addresses are taken twice.
+                let octet = |number: usize| u8::try_from(number).unwrap_or(u8::MAX);
+                let (row, host) = (octet(row + index / HOSTS), octet(1 + index % HOSTS));
+                (SocketAddr::from((Ipv4Addr::new(10, self.cluster, row, host), virtual_port)), None)
+            }
+        };
+        Place { net: self.net.clone(), address, advertise }
+    }
+}
+
+/// Where a server listens, and which host clients are told.
+#[derive(Clone)]
+pub(crate) struct Place {
+    net: Net,
+    address: SocketAddr,
+    advertise: Option<IpAddr>,
+}
+
+impl Place {
+    /// Listens; gives the place with the port that was taken.
+    pub(crate) async fn listen(&self) -> Result<(Listener, Self), StartError> {
+        let (listener, address) = self.net.listen(self.address).await.map_err(|error| StartError {
+            source: Some(error),
+            ..StartError::plain(StartErrorKind::Listen(self.address))
+        })?;
+        Ok((listener, Self { address, ..self.clone() }))
+    }
+
+    /// The address that clients are told.
+    pub(crate) fn advertised(&self) -> SocketAddr {
+        SocketAddr::new(self.advertise.unwrap_or(self.address.ip()), self.address.port())
+    }
+
+    /// Another port of the same host.
+    pub(crate) fn elsewhere(&self) -> Self {
+        let port = match self.net {
+            Net::Tcp => 0,
+            Net::Virtual(_) => self.address.port().wrapping_add(10),
+        };
+        Self { address: SocketAddr::new(self.address.ip(), port), ..self.clone() }
+    }
 }
 
 /// A cluster or a broker that does not start.
@@ -242,6 +329,8 @@ pub enum StartErrorKind {
     NoRuntime,
     /// A cluster has at least one broker.
     NoBrokers,
+    /// A cluster has at least one name server.
+    NoNameServers,
     /// The version is not emulated.
     UnknownVersion(UnknownVersion),
     /// The cluster or a topic has a name that RocketMQ does not accept.
@@ -268,6 +357,7 @@ impl fmt::Display for StartError {
         match &self.kind {
             StartErrorKind::NoRuntime => f.write_str("a cluster is started on a tokio runtime, and there is none here"),
             StartErrorKind::NoBrokers => f.write_str("a cluster has at least one broker"),
+            StartErrorKind::NoNameServers => f.write_str("a cluster has at least one name server"),
             StartErrorKind::UnknownVersion(error) => error.fmt(f),
             StartErrorKind::Name(error) => error.fmt(f),
             StartErrorKind::NothingToAdvertise => {
@@ -295,3 +385,6 @@ impl From<NameError> for StartError {
         Self::plain(StartErrorKind::Name(error))
     }
 }
+
+/// Virtual hosts in a row: 10.0.1.1 to 10.0.1.250.
+const HOSTS: usize = 250;

@@ -139,6 +139,15 @@ impl ClientRegistry {
             .flat_map(|(group, found)| found.channels().map(move |channel| (group.as_str(), channel)))
     }
 
+    /// The id that a connection's heartbeats tell.
+    pub(crate) fn client_id(&self, connection: u64) -> Option<&str> {
+        let channels = self.producers.values().chain(self.consumers.values().map(|group| &group.channels));
+        channels
+            .filter_map(|channels| channels.get(&connection))
+            .map(|channel| channel.client_id.as_str())
+            .next()
+    }
+
     fn retain_channels(&mut self, mut keep: impl FnMut(&Channel) -> bool) {
         for channels in self.producers.values_mut() {
             channels.retain(|_, channel| keep(channel));

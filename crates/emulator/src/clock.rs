@@ -55,7 +55,8 @@ pub(crate) fn millis(time: SystemTime) -> i64 {
     i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Now on tokio's clock, for what belongs to no cluster.
 #[expect(clippy::disallowed_methods, reason = "the one place of the emulator that reads tokio's clock")]
-fn tokio_now() -> Instant {
+pub(crate) fn tokio_now() -> Instant {
     Instant::now()
 }

@@ -1,4 +1,4 @@
-//! A RocketMQ cluster inside your process: one name server and some brokers on real sockets.
+//! A RocketMQ cluster inside your process: name servers and brokers, on real sockets or on a network in memory.
 //!
 //! It is for tests of programs that use RocketMQ, with any client in any language, and for trying things out. It starts
 //! in a millisecond, needs neither Java nor files, and answers as Apache RocketMQ 5.5.0 or 4.9.7 does: the same codes,
@@ -30,6 +30,18 @@
 //! # }
 //! ```
 //!
+//! # Making it fail
+//!
+//! | what | how |
+//! |---|---|
+//! | kill, restart, move, freeze and thaw a broker; make it read-only | [`Cluster::kill_broker`] and its neighbours, [`BrokerHandle`] |
+//! | stop and start name servers, let them disagree or keep dead brokers | [`Cluster::stop_name_server`], [`NameServerHandle`] |
+//! | answer wrongly, late, twice or never; break frames and connections | [`Cluster::fault`] with a [`Fault`], [`Cluster::intercept`] with a closure |
+//! | latency, loss, cuts, half-open links; tests that can be repeated exactly | [`VirtualNetwork`] |
+//! | look at what came | [`Cluster::requests`], [`FaultHandle::fired`] |
+//!
+//! [`fault`] has the list of the faults that are known, each with its test.
+//!
 //! Every cluster takes free ports and knows nothing of the others, so tests may run side by side. Dropping a cluster
 //! ends it; [`Cluster::stop`] also waits until its sockets are closed.
 //!
@@ -58,6 +70,8 @@
 //! | messages live in memory; above [`store_limit`](ClusterBuilder::store_limit) sends get code 14, the oldest message never goes | old files are deleted | a test that loses messages silently is no test |
 //! | a message is in its queue when its send is answered | a moment later | nothing to wait for in a test |
 //! | with 4.9.7, a new topic's route is there when its send is answered | a moment later: the broker registers one way | as above |
+//! | a name server that starts again knows all running brokers at once | within 30 s, when they announce themselves again | as above |
+//! | a read-only broker refuses every send | only those to ordered topics | shows who does not look at the route |
 //! | a held pull ends when its time is up | at the next look, every five seconds | as above |
 //! | a held pull looks for messages that its filter skips every five seconds of its own | all pulls together | each wait belongs to its connection |
 //! | stored properties stand in the sender's order | in the order of a Java hash map | the order means nothing |
@@ -77,15 +91,20 @@ mod builder;
 mod client;
 mod clock;
 mod cluster;
+pub mod fault;
+mod gate;
 mod handler;
 mod java;
+mod listener;
 mod name_server;
+mod network;
 mod offset;
 mod properties;
 mod refusal;
 mod requests;
 mod serve;
 mod store;
+mod surroundings;
 mod topic;
 mod unique;
 mod version;
@@ -96,7 +115,12 @@ mod quiet;
 
 pub use builder::{ClusterBuilder, StartError, StartErrorKind};
 pub use clock::Clock;
-pub use cluster::{BrokerHandle, Cluster};
+pub use cluster::{BrokerHandle, Cluster, NameServerHandle};
+pub use fault::{
+    ArmedFault, Busy, Effect, Fault, FaultError, FaultHandle, FramePart, Goodbye, On, RequestView,
+    RouteVariant, When,
+};
+pub use network::{VirtualNetwork, VirtualStream};
 pub use requests::{RequestRecord, ServerName};
 pub use version::{EmulatedVersion, UnknownVersion};
 pub use view::{RegisteredClient, Stored};

@@ -1,12 +1,14 @@
 //! The name server: which broker has which topics, told by the brokers themselves.
 //!
 //! Brokers are in the same process and call [`NameServer::register`] instead of sending REGISTER_BROKER. A killed
-//! broker is forgotten at once, as Apache does it when the broker's connection closes (`RouteInfoManager`).
+//! broker is forgotten at once, as Apache does it when the broker's connection closes, and a silent one after two
+//! minutes (`RouteInfoManager`).
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use maxq_protocol::{
@@ -17,13 +19,16 @@ use maxq_protocol::{
     },
 };
 use serde::Serialize;
+use tokio::time::sleep_until;
 
 use crate::{
     broker::Identity,
     clock::Clock,
+    fault::Site,
     refusal::Refusal,
-    requests::{RequestLog, ServerName},
-    serve::{Peer, Reaction, Service},
+    requests::ServerName,
+    serve::{Carrying, Peer, Reaction, Service},
+    surroundings::Surroundings,
     version::EmulatedVersion,
 };
 
@@ -31,13 +36,19 @@ use crate::{
 pub(crate) struct NameServer {
     version: EmulatedVersion,
     clock: Clock,
-    requests: Arc<RequestLog>,
+    site: Site,
+    surroundings: Surroundings,
     state: Mutex<Registrations>,
 }
 
-/// What the brokers and the tools have told.
+/// What the brokers, the tools and the tests have told.
 #[derive(Default)]
 struct Registrations {
+    /// Nobody reaches a name server that is stopped.
+    is_running: bool,
+    keeps_dead_brokers: bool,
+    /// Topic to what is answered whatever the brokers say.
+    overrides: BTreeMap<String, Option<TopicRouteData>>,
     brokers: BTreeMap<String, Registration>,
     /// Topic to broker name to queues.
     topics: BTreeMap<String, BTreeMap<String, QueueData>>,
@@ -48,18 +59,37 @@ struct Registrations {
 struct Registration {
     cluster: String,
     address: SocketAddr,
+    /// When it was heard last, since the cluster's clock began.
+    heard: Duration,
 }
 
 impl NameServer {
-    pub(crate) fn new(version: EmulatedVersion, clock: Clock, requests: Arc<RequestLog>) -> Self {
-        Self { version, clock, requests, state: Mutex::default() }
+    pub(crate) fn new(version: EmulatedVersion, index: usize, surroundings: Surroundings) -> Self {
+        let site = Site { server: ServerName::NameServer, index, name: String::new() };
+        Self { version, clock: surroundings.clock, site, surroundings, state: Mutex::default() }
+    }
+
+    /// The process starts. Keys are on disk, routes are not.
+    pub(crate) fn begin(&self) {
+        self.state().is_running = true;
+    }
+
+    /// The process ends.
+    pub(crate) fn leave(&self) {
+        let mut state = self.state();
+        state.is_running = false;
+        state.brokers.clear();
+        state.topics.clear();
     }
 
     /// A broker says that it is there, and which topics it has.
-    pub(crate) fn register<'a>(&self, broker: &Identity, topics: impl Iterator<Item = &'a TopicConfig>) {
+    pub(crate) fn register(&self, broker: &Identity, topics: &[TopicConfig]) {
         let mut state = self.state();
-        let registration = Registration { cluster: broker.cluster.clone(), address: broker.address };
-        state.brokers.insert(broker.broker.clone(), registration);
+        if !state.is_running {
+            return;
+        }
+        let (cluster, address, heard) = (broker.cluster.clone(), broker.address, self.clock.elapsed());
+        state.brokers.insert(broker.broker.clone(), Registration { cluster, address, heard });
         for topic in topics {
             state.put_topic(&broker.broker, topic);
         }
@@ -73,14 +103,73 @@ impl NameServer {
         }
     }
 
+    /// A broker shows that it lives. Says whether there is nothing to register: it is known, or nobody listens.
+    pub(crate) fn hear_from(&self, broker: &Identity) -> bool {
+        let (mut state, now) = (self.state(), self.clock.elapsed());
+        match state.brokers.get_mut(&broker.broker) {
+            Some(known) if known.address == broker.address => {
+                known.heard = now;
+                true
+            }
+            _ => !state.is_running,
+        }
+    }
+
     /// A broker has gone.
     pub(crate) fn forget(&self, broker: &str) {
         let mut state = self.state();
-        state.brokers.remove(broker);
-        state.topics.retain(|_, queues| {
-            queues.remove(broker);
-            !queues.is_empty()
-        });
+        if !state.keeps_dead_brokers {
+            state.remove(broker);
+        }
+    }
+
+    /// A broker does not have a topic any more.
+    pub(crate) fn forget_topic(&self, broker: &str, topic: &str) {
+        self.state().remove_queues(broker, |name| name == topic);
+    }
+
+    /// Drops brokers that have not been heard for two minutes, as long as the name server runs
+    /// (`RouteInfoManager.scanNotActiveBroker`).
+    pub(crate) async fn keep_house(self: Arc<Self>) {
+        loop {
+            sleep_until(self.clock.instant() + SCAN_INTERVAL).await;
+            let now = self.clock.elapsed();
+            let mut state = self.state();
+            if state.keeps_dead_brokers {
+                continue;
+            }
+            let silent = |found: &Registration| now.saturating_sub(found.heard) > MAX_SILENCE;
+            let silent: Vec<_> = state
+                .brokers
+                .iter()
+                .filter(|(_, found)| silent(found))
+                .map(|(name, _)| name.clone())
+                .collect();
+            for name in silent {
+                tracing::info!(broker = %name, "a silent broker is dropped");
+                state.remove(&name);
+            }
+        }
+    }
+
+    /// Answers this from now on for a topic.
+    pub(crate) fn override_route(&self, topic: &str, route: Option<TopicRouteData>) {
+        self.state().overrides.insert(topic.to_owned(), route);
+    }
+
+    /// Answers again what the brokers tell of a topic.
+    pub(crate) fn follow_brokers(&self, topic: &str) {
+        self.state().overrides.remove(topic);
+    }
+
+    pub(crate) fn keep_dead_brokers(&self, keeps: bool) {
+        self.state().keeps_dead_brokers = keeps;
+    }
+
+    /// The route of a topic as it is answered.
+    pub(crate) fn route_of(&self, topic: &str) -> Option<TopicRouteData> {
+        let state = self.state();
+        state.overrides.get(topic).cloned().unwrap_or_else(|| state.route(topic))
     }
 
     fn state(&self) -> MutexGuard<'_, Registrations> {
@@ -117,7 +206,7 @@ impl NameServer {
     /// (`ClientRequestProcessor.getRouteInfoByTopic`).
     fn route(&self, request: &RemotingCommand) -> Result<RemotingCommand, Refusal> {
         let topic = request.ext.get("topic");
-        let route = self.route_data(topic.unwrap_or_default()).ok_or_else(|| {
+        let route = self.route_of(topic.unwrap_or_default()).ok_or_else(|| {
             let (topic, faq) = (topic.unwrap_or("null"), self.version.faq());
             let remark = format!("No topic route info in name server for the topic: {topic}{faq}");
             Refusal::new(ResponseCode::TOPIC_NOT_EXIST, remark)
@@ -130,16 +219,6 @@ impl NameServer {
             JsonDialect::Fastjson
         };
         Ok(body(self.json(&route, dialect)))
-    }
-
-    fn route_data(&self, topic: &str) -> Option<TopicRouteData> {
-        let state = self.state();
-        let queues = state.topics.get(topic)?;
-        Some(TopicRouteData {
-            broker_datas: queues.keys().filter_map(|name| state.broker_data(name)).collect(),
-            queue_datas: queues.values().cloned().collect(),
-            ..TopicRouteData::default()
-        })
     }
 
     fn cluster_info(&self) -> ClusterInfo {
@@ -233,6 +312,29 @@ impl Registrations {
         self.topics.entry(topic.topic_name.clone()).or_default().insert(broker.to_owned(), queues);
     }
 
+    fn remove(&mut self, broker: &str) {
+        self.brokers.remove(broker);
+        self.remove_queues(broker, |_| true);
+    }
+
+    fn remove_queues(&mut self, broker: &str, is_meant: impl Fn(&str) -> bool) {
+        self.topics.retain(|topic, queues| {
+            if is_meant(topic) {
+                queues.remove(broker);
+            }
+            !queues.is_empty()
+        });
+    }
+
+    fn route(&self, topic: &str) -> Option<TopicRouteData> {
+        let queues = self.topics.get(topic)?;
+        Some(TopicRouteData {
+            broker_datas: queues.keys().filter_map(|name| self.broker_data(name)).collect(),
+            queue_datas: queues.values().cloned().collect(),
+            ..TopicRouteData::default()
+        })
+    }
+
     fn broker_data(&self, name: &str) -> Option<BrokerData> {
         let found = self.brokers.get(name)?;
         Some(BrokerData {
@@ -246,8 +348,7 @@ impl Registrations {
 }
 
 impl Service for NameServer {
-    fn handle(self: &Arc<Self>, _: &Peer, request: RemotingCommand) -> Reaction {
-        self.requests.note(ServerName::NameServer, &request, self.clock.now());
+    fn handle(self: &Arc<Self>, _: &Peer, request: RemotingCommand, _: Carrying) -> Reaction {
         match self.answer(&request) {
             Ok(answer) => Reaction::Answer(self.version.seal(answer, &request)),
             Err(refusal) => {
@@ -262,6 +363,22 @@ impl Service for NameServer {
     }
 
     fn closed(&self, _: &Peer) {}
+
+    fn site(&self) -> &Site {
+        &self.site
+    }
+
+    fn surroundings(&self) -> &Surroundings {
+        &self.surroundings
+    }
+
+    fn seal(&self, answer: RemotingCommand, request: &RemotingCommand) -> RemotingCommand {
+        self.version.seal(answer, request)
+    }
+
+    fn client_id(&self, _: &Peer, _: Option<&RemotingCommand>) -> Option<String> {
+        None
+    }
 }
 
 fn success() -> RemotingCommand {
@@ -274,3 +391,7 @@ fn body(json: Vec<u8>) -> RemotingCommand {
 
 /// The only member of every broker group here is its master.
 const MASTER_ID: i64 = 0;
+/// `DEFAULT_BROKER_CHANNEL_EXPIRED_TIME`.
+const MAX_SILENCE: Duration = Duration::from_secs(120);
+/// `NamesrvConfig.scanNotActiveBrokerInterval`.
+const SCAN_INTERVAL: Duration = Duration::from_secs(5);

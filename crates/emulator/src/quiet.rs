@@ -1,6 +1,6 @@
 //! Tests about time: a broker on in-memory streams, with a paused clock that jumps when nothing is left to do.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use bytes::BytesMut;
 use maxq_protocol::{
@@ -9,16 +9,18 @@ use maxq_protocol::{
     header::{Heartbeat, PullMessage, SendMessage, SendMessageV2},
     message::PullSysFlag,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     broker::{Broker, BrokerSettings, Identity},
     clock::Clock,
+    listener::{Listener, Net},
     name_server::NameServer,
-    requests::RequestLog,
+    network::{VirtualNetwork, VirtualStream},
     serve::{Peer, converse},
     store::StoreLimit,
+    surroundings::Surroundings,
     version::EmulatedVersion,
 };
 
@@ -26,37 +28,39 @@ use crate::{
 struct Quiet {
     broker: Arc<Broker>,
     tasks: TaskTracker,
+    network: VirtualNetwork,
+    listener: Listener,
+    address: SocketAddr,
     connections: u64,
 }
 
 impl Quiet {
-    fn new() -> Self {
+    async fn new() -> Self {
         let version = EmulatedVersion::V5_5_0;
-        let (clock, requests) = (Clock::system(), Arc::new(RequestLog::new(0)));
-        let name_server = Arc::new(NameServer::new(version, clock, Arc::clone(&requests)));
-        let identity = Identity::new(version, 0, "c".to_owned(), ([127, 0, 0, 1], 1).into());
+        let surroundings = Surroundings::new(Clock::system(), 0, 0);
+        let name_server = Arc::new(NameServer::new(version, 0, surroundings.clone()));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let identity = Identity::new(version, 0, "c".to_owned(), address);
         let limit = StoreLimit { bytes: 1 << 20, messages: 100 };
         let settings = BrokerSettings { auto_create_topics: true, store_limit: limit, seed: 0 };
-        let broker = Arc::new(Broker::new(identity, &settings, clock, name_server, requests));
-        Self { broker, tasks: TaskTracker::new(), connections: 0 }
+        let broker = Arc::new(Broker::new(identity, &settings, Arc::from([name_server]), surroundings));
+        let network = VirtualNetwork::seeded(0);
+        let (listener, _) = Net::Virtual(network.clone()).listen(address).await.unwrap();
+        Self { broker, tasks: TaskTracker::new(), network, listener, address, connections: 0 }
     }
 
-    fn connect(&mut self) -> Connection {
+    async fn connect(&mut self) -> Connection {
         self.connections += 1;
-        let (ours, theirs) = duplex(1 << 20);
-        let peer = Peer {
-            connection: self.connections,
-            address: ([127, 0, 0, 1], 2).into(),
-            closing: CancellationToken::new(),
-        };
-        let broker = Arc::clone(&self.broker);
-        self.tasks.spawn(converse(theirs, peer, broker, self.broker.clock));
-        Connection { stream: ours, input: BytesMut::new() }
+        let stream = self.network.dial(&self.address.to_string()).await.unwrap();
+        let (theirs, address) = self.listener.accept().await.unwrap();
+        let peer = Peer { connection: self.connections, address, closing: CancellationToken::new() };
+        self.tasks.spawn(converse(theirs, peer, Arc::clone(&self.broker), Arc::default(), 0));
+        Connection { stream, input: BytesMut::new() }
     }
 }
 
 struct Connection {
-    stream: DuplexStream,
+    stream: VirtualStream,
     input: BytesMut,
 }
 
@@ -111,8 +115,8 @@ fn held(offset: i64, millis: i64) -> RemotingCommand {
 
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_is_closed_after_two_minutes() {
-    let mut quiet = Quiet::new();
-    let mut connection = quiet.connect();
+    let mut quiet = Quiet::new().await;
+    let mut connection = quiet.connect().await;
     let clock = quiet.broker.clock;
     tokio::time::sleep(Duration::from_secs(70)).await;
     connection.post(&send("A")).await;
@@ -124,8 +128,8 @@ async fn a_silent_connection_is_closed_after_two_minutes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_without_heartbeats_is_forgotten_and_cut_off_although_it_sends() {
-    let mut quiet = Quiet::new();
-    let mut connection = quiet.connect();
+    let mut quiet = Quiet::new().await;
+    let mut connection = quiet.connect().await;
     let clock = quiet.broker.clock;
     let housekeeping = quiet.tasks.spawn(Arc::clone(&quiet.broker).keep_house());
     let data = HeartbeatData {
@@ -154,8 +158,8 @@ async fn a_client_without_heartbeats_is_forgotten_and_cut_off_although_it_sends(
 
 #[tokio::test(start_paused = true)]
 async fn a_held_pull_that_falls_behind_is_told_where_to_go_on() {
-    let mut quiet = Quiet::new();
-    let (mut producer, mut consumer) = (quiet.connect(), quiet.connect());
+    let mut quiet = Quiet::new().await;
+    let (mut producer, mut consumer) = (quiet.connect().await, quiet.connect().await);
     let clock = quiet.broker.clock;
     producer.post(&send("A")).await;
     producer.next().await.unwrap();
@@ -172,8 +176,8 @@ async fn a_held_pull_that_falls_behind_is_told_where_to_go_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_held_pull_ends_exactly_when_its_time_is_up() {
-    let mut quiet = Quiet::new();
-    let mut connection = quiet.connect();
+    let mut quiet = Quiet::new().await;
+    let mut connection = quiet.connect().await;
     let clock = quiet.broker.clock;
     connection.post(&send("A")).await;
     connection.next().await.unwrap();
@@ -185,8 +189,8 @@ async fn a_held_pull_ends_exactly_when_its_time_is_up() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_ends_takes_its_held_pulls_with_it() {
-    let mut quiet = Quiet::new();
-    let mut connection = quiet.connect();
+    let mut quiet = Quiet::new().await;
+    let mut connection = quiet.connect().await;
     connection.post(&send("A")).await;
     connection.next().await.unwrap();
     connection.post(&held(1, 600_000)).await;

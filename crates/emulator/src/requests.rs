@@ -2,11 +2,17 @@
 
 use std::{
     collections::VecDeque,
+    net::SocketAddr,
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
 use maxq_protocol::{RemotingCommand, RequestCode};
+
+use crate::{
+    fault::{self, Site},
+    serve::Peer,
+};
 
 /// One request that came to the cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +20,22 @@ use maxq_protocol::{RemotingCommand, RequestCode};
 pub struct RequestRecord {
     /// Who was asked.
     pub server: ServerName,
+    /// Its index among the brokers, or among the name servers.
+    pub server_index: usize,
+    /// The connection that it came over; no other one of this server has this number.
+    pub connection: u64,
+    /// Where it came from.
+    pub peer: SocketAddr,
     /// What was asked for.
     pub code: RequestCode,
     /// The number that connects it with its answer.
     pub opaque: i32,
     /// Whether it wanted no answer.
     pub is_oneway: bool,
+    /// The topic that it is about.
+    pub topic: Option<String>,
+    /// The queue that it is about; a negative one is left to the broker.
+    pub queue_id: Option<i32>,
     /// When it came, on the cluster's clock.
     pub at: SystemTime,
 }
@@ -27,7 +43,7 @@ pub struct RequestRecord {
 /// A server of the cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServerName {
-    /// The name server.
+    /// A name server.
     NameServer,
     /// The broker with this index.
     Broker(usize),
@@ -45,16 +61,32 @@ impl RequestLog {
     }
 
     /// Notes a request; the oldest one is forgotten when there are too many.
-    pub(crate) fn note(&self, server: ServerName, request: &RemotingCommand, at: SystemTime) {
+    pub(crate) fn note(&self, site: &Site, peer: &Peer, request: &RemotingCommand, at: SystemTime) {
         if self.limit == 0 {
             return;
         }
+        let record = RequestRecord {
+            server: site.server,
+            server_index: site.index,
+            connection: peer.connection,
+            peer: peer.address,
+            code: request.request_code(),
+            opaque: request.opaque,
+            is_oneway: request.is_oneway(),
+            topic: fault::topic(request).map(str::to_owned),
+            queue_id: fault::queue_id(request),
+            at,
+        };
         let mut records = self.lock();
         if records.len() == self.limit {
             records.pop_front();
         }
-        let (code, opaque, is_oneway) = (request.request_code(), request.opaque, request.is_oneway());
-        records.push_back(RequestRecord { server, code, opaque, is_oneway, at });
+        records.push_back(record);
+    }
+
+    /// Forgets all.
+    pub(crate) fn clear(&self) {
+        self.lock().clear();
     }
 
     /// All that is remembered.

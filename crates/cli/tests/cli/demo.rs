@@ -22,11 +22,11 @@ fn check(count: impl Fn(&str) -> u64, messages: u64) {
 }
 
 #[test]
-fn nothing_is_lost_when_a_broker_is_killed() {
+fn nothing_is_lost_when_a_broker_is_killed_and_another_one_freezes() {
     let args = ["demo", "--messages", "2000", "--seconds", "60", "--in-flight", "32", "-o", "json"];
-    let ended = run(maxq(&args)).expect(0).says(&["killed broker-1"]);
+    let ended = run(maxq(&args)).expect(0).says(&["killed broker-1", "froze broker-2"]);
     let count = verdict(&ended);
-    assert!(count("kill_pause_us") > 0);
+    assert!(count("kill_max_us") > 0 && count("freeze_max_us") > 0);
     assert_eq!(count("failed"), 0);
     check(count, 2_000);
 }
@@ -60,7 +60,8 @@ fn a_cluster_of_its_own_is_read_back() {
         // The second run finds the messages of the first in the topic.
         for _ in 0..2 {
             let ended = run(maxq(&args)).expect(0);
-            assert_eq!(ended.json()[0]["kill_pause_us"], Value::Null);
+            assert_eq!(ended.json()[0]["kill_max_us"], Value::Null);
+            assert_eq!(ended.json()[0]["freeze_max_us"], Value::Null);
             check(verdict(&ended), 1_000);
         }
     }

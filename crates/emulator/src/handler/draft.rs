@@ -243,12 +243,12 @@ fn illegal() -> Refusal {
 
 /// `PutMessageStatus.SERVICE_NOT_AVAILABLE`.
 pub(super) fn disk_full() -> Refusal {
-    Refusal::new(
-        ResponseCode::SERVICE_NOT_AVAILABLE,
-        "service not available now. It may be caused by one of the following reasons: the broker's disk is full \
-         [CL:  1.00 CQ:  1.00 INDEX:  1.00], messages are put to the slave, message store has been shut down, etc.",
-    )
+    Refusal::new(ResponseCode::SERVICE_NOT_AVAILABLE, DISK_FULL)
 }
+
+/// The remark of `PutMessageStatus.SERVICE_NOT_AVAILABLE`.
+pub(crate) const DISK_FULL: &str = "service not available now. It may be caused by one of the following reasons: the broker's disk is full \
+     [CL:  1.00 CQ:  1.00 INDEX:  1.00], messages are put to the slave, message store has been shut down, etc.";
 
 /// `BrokerConfig.regionId`.
 pub(super) const REGION: &str = "DefaultRegion";

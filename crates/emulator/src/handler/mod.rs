@@ -19,6 +19,7 @@ use std::sync::MutexGuard;
 
 use maxq_protocol::{DecodeError, RemotingCommand, ResponseCode, header::Header};
 
+pub(crate) use self::draft::DISK_FULL;
 use crate::{
     broker::{Broker, BrokerState},
     serve::Peer,
@@ -32,6 +33,8 @@ pub(crate) struct Exchange<'a> {
     pub(crate) request: &'a RemotingCommand,
     /// When the request came, in milliseconds since 1970.
     pub(crate) now: i64,
+    /// Whether a send is only answered.
+    pub(crate) pretends: bool,
 }
 
 impl<'a> Exchange<'a> {

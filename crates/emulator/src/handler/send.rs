@@ -31,6 +31,7 @@ pub(crate) fn send(exchange: &Exchange<'_>) -> RemotingCommand {
 }
 
 fn store(exchange: &Exchange<'_>) -> Result<SendReply, Refusal> {
+    check_permission(exchange)?;
     let header = read_header(exchange)?;
     let is_batch = header.batch == Some(true);
     // Java has no empty body, only none, and stumbles over it (`AbstractSendMessageProcessor.buildMsgContext`).
@@ -44,9 +45,24 @@ fn store(exchange: &Exchange<'_>) -> Result<SendReply, Refusal> {
     } else {
         Draft::single(exchange, &mut state, &header, target)?
     };
-    state.store.append(&mut draft.messages).map_err(|StoreFull| disk_full())?;
+    if exchange.pretends {
+        state.store.foresee(&mut draft.messages);
+    } else {
+        state.store.append(&mut draft.messages).map_err(|StoreFull| disk_full())?;
+    }
     drop(state);
     reply(exchange, draft)
+}
+
+/// Apache refuses only ordered topics and trusts that clients see the permission in the route
+/// (`AbstractSendMessageProcessor.msgCheck`); refusing all is what shows who does not look.
+fn check_permission(exchange: &Exchange<'_>) -> Result<(), Refusal> {
+    if exchange.broker.is_read_only() {
+        let host = exchange.broker.identity.address.ip();
+        let remark = format!("the broker[{host}] sending message is forbidden");
+        return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
+    }
+    Ok(())
 }
 
 fn read_header(exchange: &Exchange<'_>) -> Result<SendMessage<'static>, Refusal> {

@@ -82,6 +82,16 @@ impl Store {
         Ok(())
     }
 
+    /// Fills in the offsets that these messages would get, and stores nothing. They are of one queue, as a send is.
+    pub(crate) fn foresee(&self, messages: &mut [StoredMessage]) {
+        let mut log_offset = i64::try_from(self.log.end()).unwrap_or(i64::MAX);
+        for (ahead, message) in (0..).zip(messages) {
+            message.queue_offset = self.max_offset(&message.topic, message.queue_id) + ahead;
+            message.commit_log_offset = log_offset;
+            log_offset += i64::try_from(message.encoded_len()).unwrap_or(0);
+        }
+    }
+
     /// Whether one byte more would be refused.
     pub(crate) fn is_full(&self) -> bool {
         self.used.bytes >= self.limit.bytes || self.used.messages >= self.limit.messages

@@ -4,9 +4,12 @@
 
 mod batch;
 mod clients;
+mod faults;
 mod framing;
+mod frost;
 mod lifecycle;
 mod name_server;
+mod name_servers;
 mod offsets;
 mod pull;
 mod query;
@@ -14,3 +17,4 @@ mod refusals;
 mod send;
 mod support;
 mod topics;
+mod virtual_network;

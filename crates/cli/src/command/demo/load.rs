@@ -41,17 +41,45 @@ pub(super) struct Load {
     oneway: AtomicU64,
     failed: AtomicU64,
     unknown: AtomicU64,
-    pause: Pause,
-    halfway: Notify,
+    pauses: Pauses,
+    /// Told when so many messages are begun that the next blow is due.
+    due: [Notify; Blow::ALL.len()],
     interrupted: AtomicBool,
     first_error: Mutex<Option<String>>,
     ended: Mutex<(Duration, Vec<u128>)>,
 }
 
-/// The longest time without any acknowledgement around the kill, in microseconds of the load's clock.
-struct Pause {
-    killed_at: AtomicU64,
+/// What is done to the cluster while it works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// A broker is killed.
+    Kill,
+    /// A broker is frozen until the end.
+    Freeze,
+}
+
+impl Blow {
+    /// In their order.
+    pub(super) const ALL: [Self; 2] = [Self::Kill, Self::Freeze];
+
+    /// Which part of the load is over when it falls.
+    const fn at(self) -> f64 {
+        match self {
+            Self::Kill => 0.25,
+            Self::Freeze => 0.5,
+        }
+    }
+}
+
+/// The longest time without any acknowledgement around each blow, in microseconds of the load's clock.
+#[derive(Default)]
+struct Pauses {
     latest: AtomicU64,
+    around: [Pause; Blow::ALL.len()],
+}
+
+struct Pause {
+    from: AtomicU64,
     longest: AtomicU64,
 }
 
@@ -80,12 +108,8 @@ impl Load {
             oneway: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             unknown: AtomicU64::new(0),
-            pause: Pause {
-                killed_at: AtomicU64::new(u64::MAX),
-                latest: AtomicU64::new(0),
-                longest: AtomicU64::new(0),
-            },
-            halfway: Notify::new(),
+            pauses: Pauses::default(),
+            due: Default::default(),
             interrupted: AtomicBool::new(false),
             first_error: Mutex::default(),
             ended: Mutex::default(),
@@ -111,7 +135,7 @@ impl Load {
                     let now = self.watch.elapsed();
                     self.acknowledged.fetch_add(1, Relaxed);
                     self.latencies.record(worker, now.saturating_sub(began));
-                    self.pause.observe_acknowledgement(micros(now));
+                    self.pauses.observe_acknowledgement(micros(now));
                     acknowledged.extend(parse_id(receipt.message_id().as_str()));
                 }
                 Err(error) => self.observe_failure(&error),
@@ -120,19 +144,19 @@ impl Load {
         acknowledged
     }
 
-    /// Waits until it is time to kill a broker: part of the messages, or of the time, is over.
-    pub(super) async fn time_to_kill(&self) {
-        let at = self.plan.time.mul_f64(KILL_AT);
+    /// Waits until it is time for `blow`: part of the messages, or of the time, is over.
+    pub(super) async fn time_for(&self, blow: Blow) {
+        let at = self.plan.time.mul_f64(blow.at());
         tokio::select! {
             biased; // either will do
-            () = self.halfway.notified() => {}
+            () = self.due[blow as usize].notified() => {}
             () = tokio::time::sleep(at.saturating_sub(self.watch.elapsed())) => {}
         }
     }
 
-    /// A broker is being killed now.
-    pub(super) fn observe_kill(&self) {
-        self.pause.killed_at.store(micros(self.watch.elapsed()), Relaxed);
+    /// It falls now.
+    pub(super) fn observe_blow(&self, blow: Blow) {
+        self.pauses.around[blow as usize].from.store(micros(self.watch.elapsed()), Relaxed);
     }
 
     /// No message is begun any more.
@@ -147,7 +171,7 @@ impl Load {
     /// All workers have ended with these ids.
     pub(super) fn end(&self, ids: Vec<Vec<u128>>) {
         let took = self.watch.elapsed();
-        self.pause.observe_end(micros(took));
+        self.pauses.observe_end(micros(took));
         *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = (took, ids.concat());
     }
 
@@ -188,10 +212,11 @@ impl Load {
         self.latencies.percentiles()
     }
 
-    /// The longest time without any acknowledgement around the kill, if there was one.
-    pub(super) fn kill_pause(&self) -> Option<Duration> {
-        let was_killed = self.pause.killed_at.load(Relaxed) != u64::MAX;
-        was_killed.then(|| Duration::from_micros(self.pause.longest.load(Relaxed)))
+    /// The longest time without any acknowledgement around `blow`, in microseconds, if it fell.
+    pub(super) fn longest_pause(&self, blow: Blow) -> Option<u64> {
+        let pause = &self.pauses.around[blow as usize];
+        let fell = pause.from.load(Relaxed) != u64::MAX;
+        fell.then(|| pause.longest.load(Relaxed))
     }
 
     pub(super) fn first_error(&self) -> Option<String> {
@@ -228,8 +253,10 @@ impl Load {
             return None;
         }
         let number = self.next.fetch_add(1, Relaxed);
-        if number == (self.plan.messages as f64 * KILL_AT) as u64 {
-            self.halfway.notify_one();
+        for blow in Blow::ALL {
+            if number == (self.plan.messages as f64 * blow.at()) as u64 {
+                self.due[blow as usize].notify_one();
+            }
         }
         (number < self.plan.messages).then_some(number)
     }
@@ -251,7 +278,7 @@ impl Load {
     }
 }
 
-impl Pause {
+impl Pauses {
     fn observe_acknowledgement(&self, now: u64) {
         let before = self.latest.fetch_max(now, Relaxed);
         self.observe(before, now);
@@ -261,13 +288,27 @@ impl Pause {
         self.observe(self.latest.load(Relaxed), now);
     }
 
-    /// Nothing was acknowledged between these two. It is the kill's doing if it ended after the kill and began before,
-    /// or soon after.
+    /// Nothing was acknowledged between these two.
     fn observe(&self, before: u64, now: u64) {
-        let killed_at = self.killed_at.load(Relaxed);
-        if now > killed_at && before < killed_at.saturating_add(AFTERMATH) {
+        for pause in &self.around {
+            pause.observe(before, now);
+        }
+    }
+}
+
+impl Pause {
+    /// It is the blow's doing if it ended after the blow and began before, or soon after.
+    fn observe(&self, before: u64, now: u64) {
+        let from = self.from.load(Relaxed);
+        if now > from && before < from.saturating_add(AFTERMATH) {
             self.longest.fetch_max(now.saturating_sub(before), Relaxed);
         }
+    }
+}
+
+impl Default for Pause {
+    fn default() -> Self {
+        Self { from: AtomicU64::new(u64::MAX), longest: AtomicU64::new(0) }
     }
 }
 
@@ -286,33 +327,30 @@ pub(super) const RUN: &str = "demo-run";
 pub(super) const WHOLE: u64 = 1_000;
 /// One message in so many is one-way.
 const ONE_IN: u64 = 10;
-/// Which part of the load is over when a broker is killed.
-const KILL_AT: f64 = 0.4;
-/// For how long pauses are put down to the kill, in microseconds.
-const AFTERMATH: u64 = 3_000_000;
+/// For how long pauses are put down to a blow, in microseconds. Blows of a short load fall close together; then the
+/// longer pause counts for both.
+const AFTERMATH: u64 = 900_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn only_a_pause_around_the_kill_counts() {
-        let pause = Pause {
-            killed_at: AtomicU64::new(u64::MAX),
-            latest: AtomicU64::new(0),
-            longest: AtomicU64::new(0),
-        };
+    fn only_a_pause_around_a_blow_counts() {
+        let pauses = Pauses::default();
         let at = |now| {
-            pause.observe_acknowledgement(now);
-            pause.longest.load(Relaxed)
+            pauses.observe_acknowledgement(now);
+            pauses.around.each_ref().map(|pause| pause.longest.load(Relaxed))
         };
-        assert_eq!(at(5_000), 0);
-        pause.killed_at.store(6_000, Relaxed);
-        assert_eq!(at(8_000), 3_000);
-        assert_eq!(at(8_500), 3_000);
-        assert_eq!(at(8_400), 3_000);
-        assert_eq!(at(4_000_000), 3_991_500);
-        assert_eq!(at(9_000_000), 3_991_500);
+        assert_eq!(at(5_000), [0, 0]);
+        pauses.around[0].from.store(6_000, Relaxed);
+        assert_eq!(at(8_000), [3_000, 0]);
+        assert_eq!(at(8_500), [3_000, 0]);
+        assert_eq!(at(8_400), [3_000, 0]);
+        pauses.around[1].from.store(2_000_000, Relaxed);
+        assert_eq!(at(1_900_000), [1_891_500, 0]);
+        assert_eq!(at(2_500_000), [1_891_500, 600_000]);
+        assert_eq!(at(9_000_000), [1_891_500, 6_500_000]);
     }
 
     #[test]

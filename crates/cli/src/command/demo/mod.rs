@@ -1,4 +1,4 @@
-//! `maxq demo`: sends at full speed, kills a broker, and proves that nothing acknowledged is lost.
+//! `maxq demo`: sends at full speed, kills a broker, freezes another one, and proves that nothing acknowledged is lost.
 
 mod latency;
 mod load;
@@ -11,7 +11,7 @@ use maxq::{CompressionChoice, Producer, ProducerConfig};
 use tokio::task::JoinSet;
 
 use self::{
-    load::{Load, Plan},
+    load::{Blow, Load, Plan},
     stage::Stage,
     verdict::Verdict,
 };
@@ -25,13 +25,14 @@ use crate::{
     output::{Format, counted, grouped},
 };
 
-/// See it work: send at full speed, kill a broker on the way, count what is lost
+/// See it work: send at full speed, kill a broker, freeze another one, count what is lost
 ///
 /// Starts an emulated cluster in this process and sends to it over real sockets, with one client, awaited messages and
-/// one in ten one-way. Part of the way through, a broker is killed. At the end every acknowledged message is looked for
-/// in what the brokers have stored.
+/// one in ten one-way. After a quarter, a broker is killed; at half time, another one freezes: it keeps its connections
+/// and answers nothing any more, as with a stalled disk. At the end every acknowledged message is looked for in what
+/// the brokers have stored.
 ///
-/// With --name-server the same runs on that cluster, in its topic maxq-demo, and no broker is killed; the messages are
+/// With --name-server the same runs on that cluster, in its topic maxq-demo, without such faults; the messages are
 /// read back for the verdict. MAXQ_URL and NAMESRV_ADDR are not looked at, so that no cluster gets a load by accident.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = LONG_HELP)]
@@ -52,7 +53,7 @@ pub(crate) struct DemoArgs {
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     in_flight: u32,
 
-    /// Brokers of the emulated cluster [default: 3]; one is killed if there are several
+    /// Brokers of the emulated cluster [default: 3]; with 2 one is killed, with more another one freezes, too
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=32))]
     brokers: Option<u8>,
 }
@@ -115,7 +116,7 @@ async fn producer(stage: &Stage, args: &DemoArgs, global: &Global) -> anyhow::Re
     Ok(producer)
 }
 
-/// Sends everything; in the middle of it, a broker dies.
+/// Sends everything; on the way, brokers die and freeze.
 async fn send(stage: &Stage, load: Load, notes: &Notes, interrupt: &mut Interrupt) -> anyhow::Result<Load> {
     let load = Arc::new(load);
     let mut workers = JoinSet::new();
@@ -124,21 +125,22 @@ async fn send(stage: &Stage, load: Load, notes: &Notes, interrupt: &mut Interrup
     }
     let mut ids = Vec::new();
     let mut tick = tokio::time::interval(TICK);
-    let mut victim = stage.victim();
+    let mut blows = stage.blows().iter().copied().peekable();
     loop {
         tokio::select! {
-            // What is rare goes first. A short load may be over when this task hears that half of it is: the broker
-            // is killed all the same, before the ends of the workers are seen.
+            // What is rare goes first. A short load may be over when this task hears that part of it is: the blow falls
+            // all the same, before the ends of the workers are seen.
             biased;
             () = interrupt.next(), if !load.was_interrupted() => {
                 notes.note("interrupted: judging what was sent so far");
                 load.interrupt();
             }
-            () = load.time_to_kill(), if victim.is_some() && !load.was_interrupted() => {
-                load.observe_kill();
-                stage.kill().await;
-                let name = victim.take().unwrap_or_default();
-                notes.note(&format!("killed {name} after {}", load.at()));
+            blow = next_blow(&load, blows.peek()), if !load.was_interrupted() => {
+                blows.next();
+                load.observe_blow(blow);
+                let name = stage.suffer(blow).await;
+                let done = if blow == Blow::Kill { "killed" } else { "froze" };
+                notes.note(&format!("{done} {name} after {}", load.at()));
             }
             _ = tick.tick() => notes.progress(load.progress(), load.line()),
             ended = workers.join_next() => match ended {
@@ -148,8 +150,20 @@ async fn send(stage: &Stage, load: Load, notes: &Notes, interrupt: &mut Interrup
         }
     }
     load.end(ids);
+    stage.relieve();
     load.close(GOODBYE).await;
     Ok(Arc::into_inner(load).expect("all workers have ended, and they had the other handles"))
+}
+
+/// The next blow, when it is time for it; never, when there is none.
+async fn next_blow(load: &Load, blow: Option<&Blow>) -> Blow {
+    match blow {
+        Some(blow) => {
+            load.time_for(*blow).await;
+            *blow
+        }
+        None => std::future::pending().await,
+    }
 }
 
 impl DemoArgs {
@@ -206,7 +220,8 @@ Output:
   With -o json one object. sent = acknowledged + failed + unknown + oneway.
   stored counts messages, duplicates their further copies, lost those that
   were acknowledged and are not stored. Times are in microseconds;
-  kill_pause_us is the longest time without an acknowledgement at the kill.
+  kill_max_us and freeze_max_us are the longest times without any
+  acknowledgement after a broker was killed, and after one froze.
 
 Exit codes:
   0  nothing lost

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 
 use super::{
     super::{GOODBYE, topic},
-    load::{RUN, parse_id},
+    load::{Blow, RUN, parse_id},
 };
 use crate::{
     clock::Stopwatch,
@@ -86,20 +86,29 @@ impl Stage {
         }
     }
 
-    /// The broker that is to die: one of several of an emulated cluster.
-    pub(super) fn victim(&self) -> Option<String> {
+    /// What the cluster is to suffer: as much as leaves a broker to send to.
+    pub(super) fn blows(&self) -> &'static [Blow] {
         match &self.place {
-            Place::Emulated(cluster) if cluster.broker_count() > VICTIM => {
-                Some(cluster.broker(VICTIM).name().to_owned())
-            }
-            _ => None,
+            Place::Emulated(cluster) => &Blow::ALL[..cluster.broker_count().saturating_sub(1).min(2)],
+            Place::Real(_) => &[],
         }
     }
 
-    /// Kills the victim.
-    pub(super) async fn kill(&self) {
+    /// Deals the blow; gives the name of the broker.
+    pub(super) async fn suffer(&self, blow: Blow) -> String {
+        let Place::Emulated(cluster) = &self.place else { return String::new() };
+        let broker = FIRST_VICTIM + blow as usize;
+        match blow {
+            Blow::Kill => cluster.kill_broker(broker).await,
+            Blow::Freeze => cluster.freeze_broker(broker),
+        }
+        cluster.broker(broker).name().to_owned()
+    }
+
+    /// Thaws who is frozen, so that it stores what it was given.
+    pub(super) fn relieve(&self) {
         if let Place::Emulated(cluster) = &self.place {
-            cluster.kill_broker(VICTIM).await;
+            (0..cluster.broker_count()).for_each(|broker| cluster.thaw_broker(broker));
         }
     }
 
@@ -218,7 +227,7 @@ fn missing(wanted: &[u128], found: &[u128]) -> u64 {
 
 const QUEUES: i32 = 8;
 /// Not the first, so that a single broker is spared.
-const VICTIM: usize = 1;
+const FIRST_VICTIM: usize = 1;
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// How long a message may take to appear.
 const PATIENCE: Duration = Duration::from_secs(5);

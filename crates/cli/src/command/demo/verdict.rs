@@ -5,7 +5,10 @@ use std::time::Duration;
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
-use super::{load::Load, stage::Ids};
+use super::{
+    load::{Blow, Load},
+    stage::Ids,
+};
 use crate::{
     exit::Exit,
     notes::Notes,
@@ -28,7 +31,8 @@ pub(super) struct Verdict {
     p99_us: u64,
     p999_us: u64,
     max_us: u64,
-    kill_pause_us: Option<u64>,
+    kill_max_us: Option<u64>,
+    freeze_max_us: Option<u64>,
 }
 
 impl Verdict {
@@ -50,7 +54,8 @@ impl Verdict {
             p99_us: percentiles.p99,
             p999_us: percentiles.p999,
             max_us: percentiles.max,
-            kill_pause_us: load.kill_pause().map(|pause| pause.as_micros().try_into().unwrap_or(u64::MAX)),
+            kill_max_us: load.longest_pause(Blow::Kill),
+            freeze_max_us: load.longest_pause(Blow::Freeze),
         }
     }
 
@@ -83,12 +88,11 @@ impl Verdict {
         text += &time("p99", self.p99_us);
         text += &time("p99.9", self.p999_us);
         text += &time("max", self.max_us);
-        if let Some(pause) = self.kill_pause_us {
-            text += &format!(
-                "  {:<16}{:>12}  longest time without an acknowledgement\n",
-                "kill pause",
-                shown(pause)
-            );
+        for (label, pause) in [("kill pause", self.kill_max_us), ("freeze pause", self.freeze_max_us)] {
+            if let Some(pause) = pause {
+                let remark = "longest time without an acknowledgement";
+                text += &format!("  {label:<16}{:>12}  {remark}\n", shown(pause));
+            }
         }
         let (style, sentence) = match (self.exit(), self.lost) {
             (Exit::Done, _) => (GOOD, "every acknowledged message is stored: lost 0".to_owned()),
