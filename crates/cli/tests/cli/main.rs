@@ -6,6 +6,7 @@ mod cat;
 mod demo;
 mod emulator;
 mod explain;
+mod faults;
 mod interrupt;
 mod name_server;
 mod process;

@@ -66,12 +66,10 @@ async fn a_fault_is_only_for_what_it_names() {
 #[tokio::test(start_paused = true)]
 async fn a_client_is_known_by_its_heartbeats() {
     let mut scene = Scene::new().await;
-    let fault = scene.cluster.fault(Fault::on(On::AnyRequest).client_id("me@1").then(refusal()));
     let mut another = scene.another().await;
-    // The support's heartbeat names this client.
     scene.client.call(heartbeat(&["p"], &[])).await;
     let id = scene.cluster.clients()[0].client_id.clone();
-    fault.remove();
+    scene.cluster.fault(Fault::on(On::AnyRequest).client_id("me@1").then(refusal()));
     scene.cluster.fault(Fault::on(On::AnyRequest).client_id(id).then(refusal()));
     assert_eq!(scene.send().await.code, 1);
     assert_eq!(another.call(send()).await.code, 0);
