@@ -14,7 +14,7 @@ use maxq_protocol::{Group, header::GetRouteInfo, name::AUTO_CREATE_TOPIC};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    ClientConfig, CloseReport, ConfigError, ConnectError, MessageQueue, Producer, ProducerConfig,
+    ClientConfig, CloseReport, ConfigError, ConnectError, MessageQueue, Offload, Producer, ProducerConfig,
     admin::Admin,
     clock::Clock,
     error::RouteError,
@@ -69,6 +69,7 @@ pub(crate) struct Shared {
     pub(crate) versions: Arc<BrokerVersions>,
     pub(crate) unique_ids: UniqueIds,
     pub(crate) request_timeout: Duration,
+    pub(crate) offload: Offload,
     pub(crate) tasks: TaskTracker,
     /// Producers that take leave of the brokers in the background; the client goes after them.
     pub(crate) farewells: TaskTracker,
@@ -243,6 +244,7 @@ impl Shared {
             versions,
             unique_ids: UniqueIds::new(process),
             request_timeout: config.request_timeout,
+            offload: config.offload,
             tasks,
             farewells: TaskTracker::new(),
             stop,

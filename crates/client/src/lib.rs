@@ -54,7 +54,7 @@ mod unique_id;
 pub mod admin;
 
 pub use client::Client;
-pub use config::{ClientConfig, CompressionChoice, ProducerConfig};
+pub use config::{ClientConfig, CompressionChoice, Offload, ProducerConfig};
 pub use error::{
     Attempt, ConfigError, ConnectError, ErrorCode, RequestError, RequestErrorKind, SendError, SendErrorKind,
 };
@@ -62,7 +62,10 @@ pub use maxq_policy::{Outcome, Parity, RetryPolicy, Rules};
 pub use maxq_protocol::HeaderEncoding;
 pub use message::Message;
 pub use message_view::MessageView;
-pub use producer::{MessageId, Producer, SendFuture, SendReceipt, Sending, SendingOneway, StoreStatus};
+pub use producer::{
+    ByChance, ByKey, MessageId, Producer, QueueSelector, SendFuture, SendReceipt, Sending, SendingOneway,
+    StoreStatus,
+};
 pub use queue::MessageQueue;
 pub use reader::{From, Reader};
 pub use remoting::{

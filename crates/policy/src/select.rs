@@ -63,7 +63,7 @@ pub fn by_key(key: &str, count: usize) -> Option<usize> {
     usize::try_from((hash % count).abs()).ok()
 }
 
-/// One of `count` queues, all equally likely (Apache's `SelectMessageQueueByRandom`).
+/// One of `count` queues, all equally likely over many seeds (Apache's `SelectMessageQueueByRandom`).
 pub fn by_chance(seed: u64, count: usize) -> Option<usize> {
     (count > 0).then(|| fastrand::Rng::with_seed(seed).usize(..count))
 }

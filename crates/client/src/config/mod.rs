@@ -28,6 +28,7 @@ pub struct ClientConfig {
     pub(crate) mapped: BTreeMap<String, Arc<str>>,
     pub(crate) connector: Option<Arc<dyn Connect>>,
     pub(crate) seed: Option<u64>,
+    pub(crate) offload: Offload,
     pub(crate) route_interval: Duration,
     pub(crate) heartbeat_interval: Duration,
     pub(crate) connect_timeout: Duration,
@@ -116,6 +117,13 @@ impl ClientConfig {
         self
     }
 
+    /// Where bodies of more than 16 KiB are compressed. Default [`Offload::BlockingPool`].
+    #[must_use]
+    pub const fn offload(mut self, offload: Offload) -> Self {
+        self.offload = offload;
+        self
+    }
+
     /// How often the routes of all used topics are fetched anew. Default 30 s (Apache's `pollNameServerInterval`).
     #[must_use]
     pub const fn route_interval(mut self, every: Duration) -> Self {
@@ -154,6 +162,7 @@ impl ClientConfig {
             mapped: BTreeMap::new(),
             connector: None,
             seed: None,
+            offload: Offload::default(),
             route_interval: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(3),
@@ -286,6 +295,27 @@ pub enum CompressionChoice {
         /// 1 (fast) to 19 (small).
         level: u32,
     },
+}
+
+impl CompressionChoice {
+    /// The smallest body that is compressed, if any is.
+    pub(crate) const fn from(self) -> Option<usize> {
+        match self {
+            Self::Off => None,
+            Self::Zlib { from, .. } | Self::Lz4 { from } | Self::Zstd { from, .. } => Some(from),
+        }
+    }
+}
+
+/// Where work is done that would hold up the other tasks of a thread: compressing bodies of more than 16 KiB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Offload {
+    /// On the runtime's blocking pool.
+    #[default]
+    BlockingPool,
+    /// Where it comes up. For tests that must repeat exactly: threads have no made-up time.
+    Inline,
 }
 
 impl Default for CompressionChoice {

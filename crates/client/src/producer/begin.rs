@@ -4,16 +4,18 @@
 
 use std::sync::Arc;
 
-use maxq_policy::{Outcome, SendPlan, Time};
+use maxq_policy::{Outcome, SendPlan, Target, Time};
 use maxq_protocol::Topic;
 
 use super::{
-    Order, Producer, Shared, UnderWay,
-    prepare::{PreparedMessage, Unfit, prepare, sendable_topic},
-    send::{LastEnd, Send, route_failure},
+    Destination, Order, Producer, Shared, UnderWay,
+    failure::{LastEnd, route_failure},
+    prepare::{Packed, PreparedMessage, Unfit, compressed, heavy, prepare, sendable_topic},
+    queues_of,
+    send::Send,
 };
 use crate::{
-    ErrorCode, Message, SendErrorKind,
+    ErrorCode, Message, Offload, SendErrorKind,
     admission::{Full, Permit},
     client::Shared as SharedClient,
     error::{RouteError, SendFailure},
@@ -42,11 +44,14 @@ impl<'a> Send<'a> {
             Ok(info) if !info.topic().is_send_forbidden() => info.topic().clone(),
             _ => return Err(Later::Waiting(waiting)),
         };
+        if heavy(shared, &waiting.message).is_some() {
+            return Err(Later::Waiting(waiting));
+        }
         let Ok(permit) = shared.admission.try_admit(waiting.message.body().len()) else {
             return Err(Later::Waiting(waiting));
         };
-        match waiting.ready(permit) {
-            Ok(ready) => Ok((ready.on(topic, route), now)),
+        match waiting.ready(permit, None).and_then(|ready| ready.on(topic, route)) {
+            Ok(send) => Ok((send, now)),
             Err(failure) => Err(Later::Never(Box::new(failure))),
         }
     }
@@ -83,30 +88,46 @@ impl<'a> Waiting<'a> {
             Ok(permit) => permit,
             Err(full) => return Err(not_admitted(full, self.message)),
         };
-        let ready = self.ready(permit)?;
+        let (permit, packed) = match pack(client, shared, &self.message, permit).await {
+            Ok(packed) => packed,
+            Err(full) => return Err(not_admitted(full, self.message)),
+        };
+        let ready = self.ready(permit, packed)?;
         match find_route(client, shared, ready.prepared.message.topic(), deadline).await {
-            Ok((topic, route)) => Ok((ready.on(topic, route), client.clock.now())),
+            Ok((topic, route)) => Ok((ready.on(topic, route)?, client.clock.now())),
             Err(unrouted) => Err(unrouted.into_failure(ready.prepared.message)),
         }
     }
 
-    fn ready(self, permit: Permit) -> Result<Ready<'a>, SendFailure> {
+    fn ready(self, permit: Permit, packed: Option<Packed>) -> Result<Ready<'a>, SendFailure> {
         let Self { producer, under_way, message, order } = self;
-        if let Some(queue) = order.queue.as_ref().filter(|queue| queue.topic() != message.topic()) {
+        if let Some(Destination::Queue(queue)) = order.to.as_deref()
+            && queue.topic() != message.topic()
+        {
             let why = format!("queue {queue} belongs to another topic");
             return Err(Unfit { message, kind: SendErrorKind::Invalid, code: ErrorCode::INVALID, why }.into());
         }
-        let prepared = prepare(producer.client().shared(), producer.shared(), message)?;
+        let prepared = prepare(producer.client().shared(), producer.shared(), message, packed)?;
         Ok(Ready { producer, under_way, prepared, permit, order })
     }
 }
 
 impl<'a> Ready<'a> {
-    fn on(self, topic: Topic, route: Arc<Route>) -> Send<'a> {
+    fn on(self, topic: Topic, route: Arc<Route>) -> Result<Send<'a>, SendFailure> {
         let Self { producer, under_way, prepared, permit, order } = self;
         let client = &**producer.client().shared();
-        let plan = SendPlan::new(order.policy, order.deadline, order.target(), client.next_seed());
-        Send {
+        let target = match order.to {
+            None => Target::Any,
+            Some(to) => match target(*to, &route, &prepared.message) {
+                Ok(target) => target,
+                Err(why) => {
+                    let (kind, code) = (SendErrorKind::Invalid, ErrorCode::INVALID);
+                    return Err(Unfit { message: prepared.message, kind, code, why }.into());
+                }
+            },
+        };
+        let plan = SendPlan::new(order.policy, order.deadline, target, client.next_seed());
+        Ok(Send {
             client,
             producer: producer.shared(),
             topic,
@@ -119,8 +140,45 @@ impl<'a> Ready<'a> {
             unanswered: false,
             last: LastEnd::None,
             unconfirmed: None,
-        }
+        })
     }
+}
+
+/// The one queue that a send is to go to.
+fn target(to: Destination, route: &Route, message: &Message) -> Result<Target, String> {
+    let queue = match to {
+        Destination::Queue(queue) => queue,
+        Destination::Selected(selector) => {
+            let mut queues = route.publish.as_deref().map(queues_of).unwrap_or_default();
+            match selector.select(&queues, message) {
+                Some(index) if index < queues.len() => queues.swap_remove(index),
+                Some(index) => {
+                    return Err(format!(
+                        "its selector chose queue {index} of {}, counted from 0",
+                        queues.len()
+                    ));
+                }
+                None => return Err(format!("its selector chose none of {} queues", queues.len())),
+            }
+        }
+    };
+    Ok(Target::Queue { broker_name: queue.shared_broker_name(), queue_id: queue.queue_id() })
+}
+
+/// Compresses a large body where that holds up nobody. The permit goes with it: a caller that loses patience leaves
+/// the work to its end, and what it takes stays paid for. It fails only when the runtime ends.
+async fn pack(
+    client: &SharedClient,
+    producer: &Shared,
+    message: &Message,
+    permit: Permit,
+) -> Result<(Permit, Option<Packed>), Full> {
+    let Some(choice) = heavy(producer, message).filter(|_| client.offload == Offload::BlockingPool) else {
+        return Ok((permit, None));
+    };
+    let body = message.body().clone();
+    let work = move || (permit, Some(compressed(choice, &body)));
+    client.tasks.spawn_blocking_on(work, &client.runtime).await.map_err(|_| Full::Closed)
 }
 
 /// Waits for room.

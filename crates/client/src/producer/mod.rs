@@ -1,8 +1,10 @@
 //! The producer: one handle, one builder for a send, two endings so far.
 
 mod begin;
+mod failure;
 mod prepare;
 mod receipt;
+mod selector;
 mod send;
 
 use std::{
@@ -17,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use maxq_policy::{Outcome, RetryBudget, RetryPolicy, Target, Time};
+use maxq_policy::{Outcome, PublishInfo, RetryBudget, RetryPolicy, Time};
 use maxq_protocol::{Group, Topic};
 use tokio::sync::Notify;
 
@@ -26,6 +28,8 @@ use crate::{
     RequestError, SendError, admission::Admission, route::Wish, shutdown,
 };
 pub use receipt::{MessageId, SendReceipt, StoreStatus};
+use selector::Destination;
+pub use selector::{ByChance, ByKey, QueueSelector};
 
 /// Sends messages. Cheap to clone; all clones are one producer.
 ///
@@ -130,7 +134,7 @@ impl Producer {
 
     /// Begins a send. Nothing happens until it is awaited, or given another ending.
     pub fn send(&self, message: Message) -> Sending {
-        Sending { producer: self.clone(), message, queue: None, deadline: None, retry: None }
+        Sending { producer: self.clone(), message, to: None, deadline: None, retry: None }
     }
 
     /// The writable queues of `topic` (Apache's `fetchPublishMessageQueues`), those of the default topic when it does
@@ -145,15 +149,7 @@ impl Producer {
         let topic = Topic::new(topic).map_err(|error| RequestError::invalid(error.to_string()))?;
         let client = self.client().shared();
         let route = client.routes.need(&topic, self.shared().wish(), None, client.deadline()).await?;
-        let info = route.publish_info()?;
-        let queue = |queue: &maxq_policy::PublishQueue| {
-            MessageQueue::new(
-                info.topic().shared(),
-                info.brokers()[queue.broker].name.clone(),
-                queue.queue_id,
-            )
-        };
-        Ok(info.queues().iter().map(queue).collect())
+        Ok(queues_of(route.publish_info()?))
     }
 
     /// Refuses new sends, waits for those under way, and unregisters the group at the brokers, for at most `within`.
@@ -186,6 +182,17 @@ impl fmt::Debug for Producer {
             .field("client", self.client())
             .finish_non_exhaustive()
     }
+}
+
+/// The queues of a topic that a producer may write to.
+fn queues_of(info: &PublishInfo) -> Vec<MessageQueue> {
+    let topic = info.topic().shared();
+    let queues = info.queues().iter();
+    queues
+        .map(|queue| {
+            MessageQueue::new(topic.clone(), info.brokers()[queue.broker].name.clone(), queue.queue_id)
+        })
+        .collect()
 }
 
 /// A producer with a client of its own.
@@ -303,7 +310,7 @@ impl Drop for UnderWay<'_> {
 pub struct Sending {
     producer: Producer,
     message: Message,
-    queue: Option<Box<MessageQueue>>,
+    to: Option<Box<Destination>>,
     deadline: Option<Time>,
     retry: Option<RetryPolicy>,
 }
@@ -311,7 +318,13 @@ pub struct Sending {
 impl Sending {
     /// Sends to this queue alone. It is tried again only where the message was certainly not stored.
     pub fn to(mut self, queue: MessageQueue) -> Self {
-        self.queue = Some(Box::new(queue));
+        self.to = Some(Box::new(Destination::Queue(queue)));
+        self
+    }
+
+    /// Lets `selector` choose the queue, once; then as [`to`](Self::to). The last of both counts.
+    pub fn select_by(mut self, selector: impl QueueSelector) -> Self {
+        self.to = Some(Box::new(Destination::Selected(Box::new(selector))));
         self
     }
 
@@ -343,8 +356,8 @@ impl Sending {
         let clock = self.producer.client().shared().clock;
         let deadline = self.deadline.unwrap_or_else(|| clock.now() + config.timeout);
         let mut policy = self.retry.unwrap_or(config.retry);
-        policy.retry_after_unknown &= self.queue.is_none();
-        (self.producer, self.message, Order { deadline, policy, queue: self.queue })
+        policy.retry_after_unknown &= self.to.is_none();
+        (self.producer, self.message, Order { deadline, policy, to: self.to })
     }
 }
 
@@ -352,18 +365,7 @@ impl Sending {
 struct Order {
     deadline: Time,
     policy: RetryPolicy,
-    queue: Option<Box<MessageQueue>>,
-}
-
-impl Order {
-    fn target(&self) -> Target {
-        match &self.queue {
-            Some(queue) => {
-                Target::Queue { broker_name: queue.shared_broker_name(), queue_id: queue.queue_id() }
-            }
-            None => Target::Any,
-        }
-    }
+    to: Option<Box<Destination>>,
 }
 
 /// The future of a send. `Send` and `'static`, so it can be spawned.

@@ -33,10 +33,13 @@ pub(super) struct Unfit {
 }
 
 /// Checks a message, all but the name of its topic, and encodes it.
+///
+/// `packed` is the body as it travels, if that was made already; see [`heavy`].
 pub(super) fn prepare(
     client: &SharedClient,
     producer: &Shared,
     mut message: Message,
+    packed: Option<Packed>,
 ) -> Result<PreparedMessage, Unfit> {
     if let Err((kind, code, why)) = check(&message, producer.config.max_message_size) {
         return Err(Unfit { message, kind, code, why });
@@ -52,7 +55,7 @@ pub(super) fn prepare(
         );
         return Err(Unfit { message, kind: SendErrorKind::TooLarge, code: ErrorCode::TOO_LARGE, why });
     }
-    let (body, flag) = compressed(producer.config.compression, message.body());
+    let (body, flag) = packed.unwrap_or_else(|| compressed(producer.config.compression, message.body()));
     Ok(PreparedMessage { body, properties, sys_flag: flag.0, born_timestamp, message })
 }
 
@@ -119,8 +122,18 @@ fn encode_properties(message: &Message, unique_id: UniqueId) -> String {
     text
 }
 
+/// A body as it travels, and how that is said.
+pub(super) type Packed = (Bytes, SysFlag);
+
+/// How the body is compressed, if that takes so long that it must not hold up the other tasks of this thread.
+pub(super) fn heavy(producer: &Shared, message: &Message) -> Option<CompressionChoice> {
+    let (choice, length) = (producer.config.compression, message.body().len());
+    let is_heavy = length > HEAVY && length >= choice.from()? && length <= producer.config.max_message_size;
+    is_heavy.then_some(choice)
+}
+
 /// The body as it travels. What does not become smaller stays as it is.
-fn compressed(choice: CompressionChoice, body: &Bytes) -> (Bytes, SysFlag) {
+pub(super) fn compressed(choice: CompressionChoice, body: &Bytes) -> Packed {
     let (kind, level, from) = match choice {
         CompressionChoice::Off => return (body.clone(), SysFlag(0)),
         CompressionChoice::Zlib { from, level } => (Compression::Zlib, level, from),
@@ -140,3 +153,6 @@ fn compressed(choice: CompressionChoice, body: &Bytes) -> (Bytes, SysFlag) {
         }
     }
 }
+
+/// Larger bodies are compressed elsewhere.
+const HEAVY: usize = 16 * 1024;

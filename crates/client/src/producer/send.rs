@@ -3,8 +3,8 @@
 use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use maxq_policy::{
-    Action, AttemptEnd, Broker, BrokerHealth, Choice, Failure, Notice, Outcome, PublishInfo, SendPlan, Step,
-    Stop, Time, is_outage, judge,
+    Action, AttemptEnd, Broker, BrokerHealth, Choice, Failure, Notice, PublishInfo, SendPlan, Step, Stop,
+    Time, is_outage, judge,
 };
 use maxq_protocol::{
     RemotingCommand, Request, ResponseCode, Topic,
@@ -14,13 +14,13 @@ use maxq_protocol::{
 
 use super::{
     DEFAULT_TOPIC_QUEUES, MessageId, Order, Producer, SendReceipt, Shared, StoreStatus, UnderWay,
-    begin::Later, prepare::PreparedMessage, receipt::Attempts,
+    begin::Later, failure::LastEnd, prepare::PreparedMessage, receipt::Attempts,
 };
 use crate::{
-    Attempt, ErrorCode, Message, MessageQueue, Phase, SendError, SendErrorKind,
+    Attempt, Message, MessageQueue, Phase, SendError,
     admission::Permit,
     client::Shared as SharedClient,
-    error::{RouteError, SendFailure, blame},
+    error::blame,
     health::log,
     heartbeat::Beat,
     remoting::{Answer, Call, CallError, Taken, cause::Cause, end_call, end_cast, pool::Connection},
@@ -108,15 +108,6 @@ pub(super) struct Send<'a> {
     pub(super) last: LastEnd,
     /// The unconfirmed receipt, when the policy asks for another broker after it.
     pub(super) unconfirmed: Option<Box<SendReceipt>>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LastEnd {
-    None,
-    /// No answer, for this reason.
-    Silent(ErrorCode),
-    Answered(Action, ErrorCode),
-    BadAnswer,
 }
 
 /// Where an attempt goes.
@@ -378,7 +369,7 @@ impl<'a> Send<'a> {
     }
 
     /// The unconfirmed receipt, when another broker did not confirm either; it knows of what was tried since.
-    fn settle(&mut self) -> Option<SendReceipt> {
+    pub(super) fn settle(&mut self) -> Option<SendReceipt> {
         let mut receipt = *self.unconfirmed.take()?;
         let stored = self.attempts.iter().filter(|attempt| {
             attempt.code.is_some_and(|code| judge(ResponseCode(code), "") == Action::Stored)
@@ -386,60 +377,6 @@ impl<'a> Send<'a> {
         receipt.maybe_duplicate |= self.unanswered || stored.count() > 1;
         receipt.attempts = Attempts::Many(self.attempts.as_slice().into());
         Some(receipt)
-    }
-
-    /// The route has gone away under the send.
-    fn no_route(mut self) -> Result<SendReceipt, SendError> {
-        if let Some(receipt) = self.settle() {
-            return Ok(receipt);
-        }
-        let error = match self.route.publish_info() {
-            Err(error) => error,
-            Ok(_) => self.client.routes.timed_out(),
-        };
-        Err(route_failure(&error, self.prepared.message, self.plan.outcome(), self.attempts).into())
-    }
-
-    fn failure(self, stop: Stop) -> SendFailure {
-        let (kind, code) = self.blame(stop);
-        let tries = match self.attempts.len() {
-            1 => "1 attempt".to_owned(),
-            many => format!("{many} attempts"),
-        };
-        let what = match (stop, self.last) {
-            (Stop::NoSuchBroker, _) => "the queue's broker is not in the topic's route".to_owned(),
-            (Stop::Deadline, LastEnd::None) => "the deadline was over before the first attempt".to_owned(),
-            (Stop::Deadline, _) => format!("the deadline was over after {tries}"),
-            (_, LastEnd::Answered(Action::Refused | Action::Access, _)) => "the broker refused it".to_owned(),
-            (Stop::Budget, _) => {
-                "brokers are busy, and this producer has asked them again too often".to_owned()
-            }
-            (Stop::Final, LastEnd::Silent(_) | LastEnd::BadAnswer) => {
-                "no usable answer came, and this send must not go out twice".to_owned()
-            }
-            _ => format!("{tries} failed"),
-        };
-        SendFailure {
-            kind,
-            code,
-            outcome: self.plan.outcome(),
-            topic: self.topic.to_string(),
-            what,
-            attempts: self.attempts,
-            messages: vec![self.prepared.message],
-        }
-    }
-
-    /// Who or what is to blame: the last attempt tells. What is known of the message is the outcome's to say.
-    fn blame(&self, stop: Stop) -> (SendErrorKind, ErrorCode) {
-        let code = match self.last {
-            _ if self.client.is_gone() => ErrorCode::CLOSED,
-            _ if stop == Stop::NoSuchBroker => ErrorCode::QUEUE_GONE,
-            LastEnd::None => ErrorCode::DEADLINE,
-            LastEnd::Silent(code) | LastEnd::Answered(_, code) => code,
-            LastEnd::BadAnswer => ErrorCode::ANSWER,
-        };
-        (SendErrorKind::of(code), code)
     }
 }
 
@@ -457,27 +394,5 @@ impl Stored {
             queue_id: answer.ext.get("queueId")?.parse().ok()?,
             queue_offset: answer.ext.get("queueOffset")?.parse().ok()?,
         })
-    }
-}
-
-pub(super) fn route_failure(
-    error: &RouteError,
-    message: Message,
-    outcome: Outcome,
-    attempts: Vec<Attempt>,
-) -> SendFailure {
-    let code = error.code();
-    let kind = match SendErrorKind::of(code) {
-        kind @ (SendErrorKind::Closed | SendErrorKind::Access) => kind,
-        _ => SendErrorKind::NoRoute,
-    };
-    SendFailure {
-        kind,
-        code,
-        outcome,
-        topic: message.topic().to_owned(),
-        what: error.to_string(),
-        attempts,
-        messages: vec![message],
     }
 }

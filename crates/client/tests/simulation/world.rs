@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use maxq::{
-    Client, ClientConfig, CompressionChoice, HeaderEncoding, Message, Outcome, Producer, ProducerConfig,
-    RetryPolicy, Stream,
+    Client, ClientConfig, CompressionChoice, HeaderEncoding, Message, Offload, Outcome, Producer,
+    ProducerConfig, RetryPolicy, Stream,
 };
 use maxq_emulator::{Cluster, VirtualNetwork};
 use tokio::{runtime::Handle, time::sleep};
@@ -99,6 +99,7 @@ fn client(
     let mut config = ClientConfig::new(cluster.name_servers())
         .instance_name("simulation")
         .seed(chance.u64(..))
+        .offload(Offload::Inline)
         .connector(move |address: String| {
             let network = network.clone();
             async move { Ok(Stream::Boxed(Box::new(network.dial(&address).await?))) }
