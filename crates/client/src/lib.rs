@@ -54,7 +54,7 @@ mod unique_id;
 pub mod admin;
 
 pub use client::Client;
-pub use config::{ClientConfig, CompressionChoice, Offload, ProducerConfig};
+pub use config::{ClientConfig, CompressionChoice, Offload, Overflow, ProducerConfig};
 pub use error::{
     Attempt, ConfigError, ConnectError, ErrorCode, RequestError, RequestErrorKind, SendError, SendErrorKind,
 };
@@ -63,7 +63,8 @@ pub use maxq_protocol::HeaderEncoding;
 pub use message::Message;
 pub use message_view::MessageView;
 pub use producer::{
-    ByChance, ByKey, MessageId, Producer, QueueSelector, SendFuture, SendReceipt, Sending, SendingOneway,
+    BatchError, BatchErrorKind, BatchReceipt, ByChance, ByKey, Delivery, FlushReport, MessageBatch,
+    MessageId, Producer, QueueSelector, SendFuture, SendReceipt, Sending, SendingBatch, SendingOneway,
     StoreStatus,
 };
 pub use queue::MessageQueue;

@@ -101,8 +101,14 @@ async fn drain(
     report: &mut CloseReport,
 ) {
     let idle = tokio::time::timeout_at(client.clock.instant(deadline), producer.idle()).await;
+    if idle.is_err() {
+        // What nobody waits for and is not in flight ends now; its tasks need a moment.
+        producer.give_up_unsent();
+        drop(tokio::time::timeout(MOMENT, producer.idle()).await);
+    }
     let (ended, under_way) = producer.counts_and_rest();
-    report.add(began, ended, if idle.is_ok() { 0 } else { under_way });
+    report.add(began, ended, under_way);
+    report.unsent.append(&mut producer.take_unsent());
 }
 
 /// Starts the one task that waits for what is under way, unregisters, and stops everything.
@@ -152,5 +158,7 @@ async fn unregister(client: &Arc<Shared>, groups: Vec<Group>, deadline: Time) {
     while calls.join_next().await.is_some() {}
 }
 
+/// How long tasks that give up may take for it.
+const MOMENT: Duration = Duration::from_millis(50);
 /// A broker that does not answer may not delay leaving for longer.
 const LAST: Duration = Duration::from_secs(1);

@@ -14,7 +14,8 @@ use std::{
 };
 
 use maxq::{
-    Client, ClientConfig, From, Message, MessageQueue, Producer, ProducerConfig, Stream, admin::TopicSettings,
+    Client, ClientConfig, From, Message, MessageBatch, MessageQueue, Producer, ProducerConfig, Stream,
+    admin::TopicSettings,
 };
 use maxq_emulator::{Cluster, VirtualNetwork};
 use tokio::{runtime::Handle, time::sleep};
@@ -212,6 +213,59 @@ async fn a_send_to_a_queue_is_stored_once_or_not_at_all() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_batch_is_stored_whole_or_not_at_all() {
+    cut_everywhere!(
+        "SendingBatch",
+        World::new(),
+        |world| {
+            let batch = MessageBatch::new((0..3).map(|_| Message::new(TOPIC, "x").key("x"))).unwrap();
+            world.producer.send_batch(batch).await.unwrap()
+        },
+        |world, polls| assert!([0, 3].contains(&world.stored("x")), "after {polls} polls")
+    );
+}
+
+/// Waiting for room leaves nothing; from then on the message goes its way, whoever has dropped the delivery.
+#[tokio::test(start_paused = true)]
+async fn enqueueing_sends_nothing_before_there_is_room() {
+    cut_everywhere!(
+        "Sending::enqueue",
+        World::warm(),
+        |world| {
+            world.cluster.freeze_broker(0);
+            world.cluster.freeze_broker(1);
+            let full = world.producer.send(Message::new(TOPIC, vec![b'x'; BYTES]).key("full"));
+            let full = full.try_enqueue().unwrap();
+            let cut_here = cut(1, world.producer.send(Message::new(TOPIC, "y").key("y")).enqueue()).await;
+            assert!(cut_here.is_none());
+            world.cluster.thaw_broker(0);
+            world.cluster.thaw_broker(1);
+            full.await.unwrap();
+            drop(world.producer.send(Message::new(TOPIC, "z").key("z")).enqueue().await.unwrap());
+        },
+        |world, polls| {
+            world.cluster.thaw_broker(0);
+            world.cluster.thaw_broker(1);
+            assert_eq!(world.stored("y"), 0, "after {polls} polls");
+            assert!(world.stored("z") <= 1, "after {polls} polls");
+        }
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn flushing_changes_nothing() {
+    cut_everywhere!(
+        "Producer::flush",
+        World::warm(),
+        |world| {
+            drop(world.producer.send(Message::new(TOPIC, "x").key("x")).try_enqueue().unwrap());
+            world.producer.flush(Duration::from_secs(1)).await
+        },
+        |world, polls| assert_eq!(world.stored("x"), 1, "after {polls} polls")
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn connecting_leaves_nothing() {
     cut_everywhere!(
         "Client::connect",
@@ -381,6 +435,8 @@ fn every_public_async_function_says_what_cutting_it_leaves_behind() {
         "client: connect",
         "producer: close",
         "producer: connect",
+        "producer: enqueue",
+        "producer: flush",
         "producer: queues",
         "reader: next",
         "reader: next_within",

@@ -264,9 +264,21 @@ pub struct ProducerConfig {
     pub(crate) retry: RetryPolicy,
     pub(crate) max_messages: usize,
     pub(crate) max_bytes: usize,
+    pub(crate) overflow: Overflow,
     pub(crate) compression: CompressionChoice,
     pub(crate) auto_create: bool,
     pub(crate) max_message_size: usize,
+}
+
+/// What happens to a message for which a producer's limits have no room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Overflow {
+    /// It waits its turn, until its deadline.
+    #[default]
+    Wait,
+    /// It fails at once as overloaded, and is handed back.
+    Reject,
 }
 
 /// Which bodies are compressed, and how.
@@ -334,6 +346,7 @@ impl ProducerConfig {
             retry: RetryPolicy::default(),
             max_messages: 4_096,
             max_bytes: 64 << 20,
+            overflow: Overflow::default(),
             compression: CompressionChoice::default(),
             auto_create: true,
             max_message_size: 4 << 20,
@@ -360,6 +373,13 @@ impl ProducerConfig {
     pub const fn limits(mut self, messages: usize, bytes: usize) -> Self {
         self.max_messages = messages;
         self.max_bytes = bytes;
+        self
+    }
+
+    /// What happens to a message for which the limits have no room. Default [`Overflow::Wait`].
+    #[must_use]
+    pub const fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
         self
     }
 

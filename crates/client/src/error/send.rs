@@ -181,6 +181,11 @@ impl SendError {
         &self.0.attempts
     }
 
+    /// What could not be sent: one message, or all of a batch.
+    pub fn messages(&self) -> &[Message] {
+        &self.0.messages
+    }
+
     /// The message, to try again later: its unique id is kept, so a copy that was stored after all can be recognised.
     pub fn into_messages(self) -> Vec<Message> {
         self.0.messages

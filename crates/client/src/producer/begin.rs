@@ -6,48 +6,47 @@ use std::sync::Arc;
 
 use maxq_policy::{Outcome, SendPlan, Target, Time};
 use maxq_protocol::Topic;
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    Destination, Order, Producer, Shared, UnderWay,
+    Destination, Order, Producer, Shared, Ticket, UnderWay,
     failure::{LastEnd, route_failure},
-    prepare::{Packed, PreparedMessage, Unfit, compressed, heavy, prepare, sendable_topic},
+    prepare::{Packed, Parcel, PreparedMessage, Unfit, compressed, heavy, prepare, sendable_topic},
     queues_of,
-    send::Send,
+    send::{Send, unless},
 };
 use crate::{
-    ErrorCode, Message, Offload, SendErrorKind,
+    ErrorCode, Offload, Overflow, SendErrorKind,
     admission::{Full, Permit},
     client::Shared as SharedClient,
     error::{RouteError, SendFailure},
     route::Route,
 };
 
-impl<'a> Send<'a> {
+impl Send {
     /// Everything before the first attempt, where there is room and the route is known.
-    pub(super) fn begin(
-        producer: &'a Producer,
-        message: Message,
-        order: Order,
-    ) -> Result<(Self, Time), Later<'a>> {
+    pub(super) fn begin(producer: Producer, parcel: Parcel, order: Order) -> Result<(Self, Time), Later> {
         if producer.shared().admission.is_closed() {
             // It never was under way, so that a closing producer does not count it.
-            return Err(Later::Never(Box::new(not_admitted(Full::Closed, message))));
+            return Err(Later::Never(Box::new(not_admitted(Full::Closed, parcel))));
         }
-        let waiting = Waiting { producer, under_way: producer.shared().begin(), message, order };
-        let (client, shared) = (producer.client().shared(), producer.shared());
+        let under_way = UnderWay::begin(producer, parcel.messages().len());
+        let waiting = Waiting { under_way, parcel, order, closing: None };
+        let (client, shared) = (waiting.client(), waiting.shared());
         let now = client.clock.now();
         // A topic in the snapshot is valid: the common case checks and copies no name.
-        let Some(route) = client.routes.known(waiting.message.topic(), shared.wish(), now) else {
+        let Some(route) = client.routes.known(waiting.parcel.topic(), shared.wish(), now) else {
             return Err(Later::Waiting(waiting));
         };
         let topic = match &route.publish {
             Ok(info) if !info.topic().is_send_forbidden() => info.topic().clone(),
             _ => return Err(Later::Waiting(waiting)),
         };
-        if heavy(shared, &waiting.message).is_some() {
+        if heavy(shared, &waiting.parcel).is_some() {
             return Err(Later::Waiting(waiting));
         }
-        let Ok(permit) = shared.admission.try_admit(waiting.message.body().len()) else {
+        let (count, bytes) = (waiting.parcel.messages().len(), waiting.parcel.body_len());
+        let Ok(permit) = shared.admission.try_admit(count, bytes) else {
             return Err(Later::Waiting(waiting));
         };
         match waiting.ready(permit, None).and_then(|ready| ready.on(topic, route)) {
@@ -58,78 +57,99 @@ impl<'a> Send<'a> {
 }
 
 /// A send that could not begin at once. What seldom happens is boxed, so that the future of a send stays small.
-pub(super) enum Later<'a> {
-    Waiting(Waiting<'a>),
+pub(super) enum Later {
+    Waiting(Waiting),
     Never(Box<SendFailure>),
 }
 
 /// A send that waits for room or for its route.
-pub(super) struct Waiting<'a> {
-    producer: &'a Producer,
-    under_way: UnderWay<'a>,
-    message: Message,
+pub(super) struct Waiting {
+    under_way: UnderWay,
+    parcel: Parcel,
     order: Order,
+    closing: Option<CancellationToken>,
 }
 
 /// An admitted and prepared message that lacks nothing but its route.
-struct Ready<'a> {
-    producer: &'a Producer,
-    under_way: UnderWay<'a>,
+struct Ready {
+    under_way: UnderWay,
     prepared: PreparedMessage,
     permit: Permit,
     order: Order,
+    closing: Option<CancellationToken>,
 }
 
-impl<'a> Waiting<'a> {
-    pub(super) async fn wait(self) -> Result<(Send<'a>, Time), SendFailure> {
-        let (client, shared) = (&**self.producer.client().shared(), &**self.producer.shared());
-        let deadline = self.order.deadline;
-        let permit = match admit(client, shared, self.message.body().len(), deadline).await {
+impl Waiting {
+    /// A send that has room, and was counted when it got it.
+    pub(super) fn admitted(producer: Producer, ticket: Ticket, parcel: Parcel, order: Order) -> Self {
+        let closing = Some(producer.shared().closing.clone());
+        Self { under_way: ticket.redeem(producer), parcel, order, closing }
+    }
+
+    fn client(&self) -> &SharedClient {
+        self.under_way.producer.client().shared()
+    }
+
+    fn shared(&self) -> &Shared {
+        self.under_way.producer.shared()
+    }
+
+    pub(super) async fn wait(self) -> Result<(Send, Time), SendFailure> {
+        let permit = match admit(self.client(), self.shared(), &self.parcel, self.order.deadline).await {
             Ok(permit) => permit,
-            Err(full) => return Err(not_admitted(full, self.message)),
+            Err(full) => return Err(not_admitted(full, self.parcel)),
         };
-        let (permit, packed) = match pack(client, shared, &self.message, permit).await {
+        self.wait_with(permit).await
+    }
+
+    /// Everything but room.
+    pub(super) async fn wait_with(self, permit: Permit) -> Result<(Send, Time), SendFailure> {
+        let deadline = self.order.deadline;
+        let (permit, packed) = match pack(self.client(), self.shared(), &self.parcel, permit).await {
             Ok(packed) => packed,
-            Err(full) => return Err(not_admitted(full, self.message)),
+            Err(full) => return Err(not_admitted(full, self.parcel)),
         };
         let ready = self.ready(permit, packed)?;
-        match find_route(client, shared, ready.prepared.message.topic(), deadline).await {
-            Ok((topic, route)) => Ok((ready.on(topic, route)?, client.clock.now())),
-            Err(unrouted) => Err(unrouted.into_failure(ready.prepared.message)),
+        let producer = ready.under_way.producer.clone();
+        let (client, shared) = (producer.client().shared(), producer.shared());
+        let found = find_route(client, shared, ready.prepared.parcel.topic(), deadline);
+        match unless(ready.closing.as_ref(), found).await {
+            Some(Ok((topic, route))) => Ok((ready.on(topic, route)?, client.clock.now())),
+            Some(Err(unrouted)) => Err(unrouted.into_failure(ready.prepared.parcel)),
+            None => Err(not_admitted(Full::Closed, ready.prepared.parcel)),
         }
     }
 
-    fn ready(self, permit: Permit, packed: Option<Packed>) -> Result<Ready<'a>, SendFailure> {
-        let Self { producer, under_way, message, order } = self;
+    fn ready(self, permit: Permit, packed: Option<Packed>) -> Result<Ready, SendFailure> {
+        let Self { under_way, parcel, order, closing } = self;
         if let Some(Destination::Queue(queue)) = order.to.as_deref()
-            && queue.topic() != message.topic()
+            && queue.topic() != parcel.topic()
         {
             let why = format!("queue {queue} belongs to another topic");
-            return Err(Unfit { message, kind: SendErrorKind::Invalid, code: ErrorCode::INVALID, why }.into());
+            return Err(Unfit { parcel, kind: SendErrorKind::Invalid, code: ErrorCode::INVALID, why }.into());
         }
-        let prepared = prepare(producer.client().shared(), producer.shared(), message, packed)?;
-        Ok(Ready { producer, under_way, prepared, permit, order })
+        let producer = &under_way.producer;
+        let prepared = prepare(producer.client().shared(), producer.shared(), parcel, packed)?;
+        Ok(Ready { under_way, prepared, permit, order, closing })
     }
 }
 
-impl<'a> Ready<'a> {
-    fn on(self, topic: Topic, route: Arc<Route>) -> Result<Send<'a>, SendFailure> {
-        let Self { producer, under_way, prepared, permit, order } = self;
-        let client = &**producer.client().shared();
+impl Ready {
+    fn on(self, topic: Topic, route: Arc<Route>) -> Result<Send, SendFailure> {
+        let Self { under_way, prepared, permit, order, closing } = self;
         let target = match order.to {
             None => Target::Any,
-            Some(to) => match target(*to, &route, &prepared.message) {
+            Some(to) => match target(*to, &route, &prepared.parcel) {
                 Ok(target) => target,
                 Err(why) => {
                     let (kind, code) = (SendErrorKind::Invalid, ErrorCode::INVALID);
-                    return Err(Unfit { message: prepared.message, kind, code, why }.into());
+                    return Err(Unfit { parcel: prepared.parcel, kind, code, why }.into());
                 }
             },
         };
-        let plan = SendPlan::new(order.policy, order.deadline, target, client.next_seed());
+        let seed = under_way.producer.client().shared().next_seed();
+        let plan = SendPlan::new(order.policy, order.deadline, target, seed);
         Ok(Send {
-            client,
-            producer: producer.shared(),
             topic,
             prepared,
             permit: Arc::new(permit),
@@ -140,17 +160,18 @@ impl<'a> Ready<'a> {
             unanswered: false,
             last: LastEnd::None,
             unconfirmed: None,
+            closing,
         })
     }
 }
 
 /// The one queue that a send is to go to.
-fn target(to: Destination, route: &Route, message: &Message) -> Result<Target, String> {
+fn target(to: Destination, route: &Route, parcel: &Parcel) -> Result<Target, String> {
     let queue = match to {
         Destination::Queue(queue) => queue,
         Destination::Selected(selector) => {
             let mut queues = route.publish.as_deref().map(queues_of).unwrap_or_default();
-            match selector.select(&queues, message) {
+            match selector.select(&queues, &parcel.messages()[0]) {
                 Some(index) if index < queues.len() => queues.swap_remove(index),
                 Some(index) => {
                     return Err(format!(
@@ -170,28 +191,32 @@ fn target(to: Destination, route: &Route, message: &Message) -> Result<Target, S
 async fn pack(
     client: &SharedClient,
     producer: &Shared,
-    message: &Message,
+    parcel: &Parcel,
     permit: Permit,
 ) -> Result<(Permit, Option<Packed>), Full> {
-    let Some(choice) = heavy(producer, message).filter(|_| client.offload == Offload::BlockingPool) else {
+    let Some(choice) = heavy(producer, parcel).filter(|_| client.offload == Offload::BlockingPool) else {
         return Ok((permit, None));
     };
-    let body = message.body().clone();
+    let body = parcel.messages()[0].body().clone();
     let work = move || (permit, Some(compressed(choice, &body)));
     client.tasks.spawn_blocking_on(work, &client.runtime).await.map_err(|_| Full::Closed)
 }
 
 /// Waits for room.
-async fn admit(
+pub(super) async fn admit(
     client: &SharedClient,
     producer: &Shared,
-    bytes: usize,
+    parcel: &Parcel,
     deadline: Time,
 ) -> Result<Permit, Full> {
-    if let Ok(permit) = producer.admission.try_admit(bytes) {
+    let (count, bytes) = (parcel.messages().len(), parcel.body_len());
+    if let Ok(permit) = producer.admission.try_admit(count, bytes) {
         return Ok(permit);
     }
-    let admitted = producer.admission.admit(bytes);
+    if producer.config.overflow == Overflow::Reject {
+        return Err(if producer.admission.is_closed() { Full::Closed } else { Full::NoRoom });
+    }
+    let admitted = producer.admission.admit(count, bytes);
     let admitted = tokio::time::timeout_at(client.clock.instant(deadline), admitted).await;
     admitted.unwrap_or(Err(Full::NoRoom))
 }
@@ -219,17 +244,17 @@ enum Unrouted {
 }
 
 impl Unrouted {
-    fn into_failure(self, message: Message) -> SendFailure {
+    fn into_failure(self, parcel: Parcel) -> SendFailure {
         match self {
             Self::Invalid(why) => {
-                Unfit { message, kind: SendErrorKind::Invalid, code: ErrorCode::INVALID, why }.into()
+                Unfit { parcel, kind: SendErrorKind::Invalid, code: ErrorCode::INVALID, why }.into()
             }
-            Self::NoRoute(error) => route_failure(&error, message, Outcome::NotSent, Vec::new()),
+            Self::NoRoute(error) => route_failure(&error, parcel, Outcome::NotSent, Vec::new()),
         }
     }
 }
 
-fn not_admitted(full: Full, message: Message) -> SendFailure {
+pub(super) fn not_admitted(full: Full, parcel: Parcel) -> SendFailure {
     let (kind, code, why) = match full {
         Full::NoRoom => {
             let why = "as many messages or bytes as this producer may have were under way until the deadline";
@@ -237,7 +262,7 @@ fn not_admitted(full: Full, message: Message) -> SendFailure {
         }
         Full::Closed => (SendErrorKind::Closed, ErrorCode::CLOSED, "the producer is closed"),
     };
-    Unfit { message, kind, code, why: why.to_owned() }.into()
+    Unfit { parcel, kind, code, why: why.to_owned() }.into()
 }
 
 impl From<Unfit> for SendFailure {
@@ -246,10 +271,10 @@ impl From<Unfit> for SendFailure {
             kind: unfit.kind,
             code: unfit.code,
             outcome: Outcome::NotSent,
-            topic: unfit.message.topic().to_owned(),
+            topic: unfit.parcel.topic().to_owned(),
             what: unfit.why,
             attempts: Vec::new(),
-            messages: vec![unfit.message],
+            messages: unfit.parcel.into_messages(),
         }
     }
 }

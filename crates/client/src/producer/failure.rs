@@ -2,9 +2,12 @@
 
 use maxq_policy::{Action, Outcome, Stop};
 
-use super::{SendReceipt, send::Send};
+use super::{
+    prepare::Parcel,
+    send::{Send, Stopped},
+};
 use crate::{
-    Attempt, ErrorCode, Message, SendError, SendErrorKind,
+    Attempt, ErrorCode, SendErrorKind,
     error::{RouteError, SendFailure},
 };
 
@@ -18,20 +21,19 @@ pub(super) enum LastEnd {
     BadAnswer,
 }
 
-impl Send<'_> {
-    /// The route has gone away under the send.
-    pub(super) fn no_route(mut self) -> Result<SendReceipt, SendError> {
-        if let Some(receipt) = self.settle() {
-            return Ok(receipt);
-        }
-        let error = match self.route.publish_info() {
-            Err(error) => error,
-            Ok(_) => self.client.routes.timed_out(),
+impl Send {
+    pub(super) fn failure(self, stopped: Stopped) -> SendFailure {
+        let stop = match stopped {
+            Stopped::Plan(stop) => stop,
+            Stopped::NoRoute => {
+                let error = match self.route.publish_info() {
+                    Err(error) => error,
+                    Ok(_) => self.client().routes.timed_out(),
+                };
+                return route_failure(&error, self.prepared.parcel, self.plan.outcome(), self.attempts);
+            }
+            Stopped::Closing => return self.given_up(),
         };
-        Err(route_failure(&error, self.prepared.message, self.plan.outcome(), self.attempts).into())
-    }
-
-    pub(super) fn failure(self, stop: Stop) -> SendFailure {
         let (kind, code) = self.blame(stop);
         let tries = match self.attempts.len() {
             1 => "1 attempt".to_owned(),
@@ -50,6 +52,15 @@ impl Send<'_> {
             }
             _ => format!("{tries} failed"),
         };
+        self.told(kind, code, what)
+    }
+
+    fn given_up(self) -> SendFailure {
+        let what = "the producer was closed before it could be sent".to_owned();
+        self.told(SendErrorKind::Closed, ErrorCode::CLOSED, what)
+    }
+
+    fn told(self, kind: SendErrorKind, code: ErrorCode, what: String) -> SendFailure {
         SendFailure {
             kind,
             code,
@@ -57,14 +68,14 @@ impl Send<'_> {
             topic: self.topic.to_string(),
             what,
             attempts: self.attempts,
-            messages: vec![self.prepared.message],
+            messages: self.prepared.parcel.into_messages(),
         }
     }
 
     /// Who or what is to blame: the last attempt tells. What is known of the message is the outcome's to say.
     fn blame(&self, stop: Stop) -> (SendErrorKind, ErrorCode) {
         let code = match self.last {
-            _ if self.client.is_gone() => ErrorCode::CLOSED,
+            _ if self.client().is_gone() => ErrorCode::CLOSED,
             _ if stop == Stop::NoSuchBroker => ErrorCode::QUEUE_GONE,
             LastEnd::None => ErrorCode::DEADLINE,
             LastEnd::Silent(code) | LastEnd::Answered(_, code) => code,
@@ -76,7 +87,7 @@ impl Send<'_> {
 
 pub(super) fn route_failure(
     error: &RouteError,
-    message: Message,
+    parcel: Parcel,
     outcome: Outcome,
     attempts: Vec<Attempt>,
 ) -> SendFailure {
@@ -89,9 +100,9 @@ pub(super) fn route_failure(
         kind,
         code,
         outcome,
-        topic: message.topic().to_owned(),
+        topic: parcel.topic().to_owned(),
         what: error.to_string(),
         attempts,
-        messages: vec![message],
+        messages: parcel.into_messages(),
     }
 }

@@ -1,6 +1,8 @@
-//! The producer: one handle, one builder for a send, two endings so far.
+//! The producer: one handle, one builder for a send, four endings.
 
+mod batch;
 mod begin;
+mod delivery;
 mod failure;
 mod prepare;
 mod receipt;
@@ -12,8 +14,8 @@ use std::{
     future::{Future, IntoFuture},
     pin::Pin,
     sync::{
-        Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
     time::Duration,
@@ -22,11 +24,15 @@ use std::{
 use maxq_policy::{Outcome, PublishInfo, RetryBudget, RetryPolicy, Time};
 use maxq_protocol::{Group, Topic};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Client, ClientConfig, CloseReport, ConfigError, ConnectError, Message, MessageQueue, ProducerConfig,
-    RequestError, SendError, admission::Admission, route::Wish, shutdown,
+    Client, ClientConfig, CloseReport, ConfigError, ConnectError, ErrorCode, Message, MessageQueue,
+    ProducerConfig, RequestError, SendError, admission::Admission, route::Wish, shutdown,
 };
+pub use batch::{BatchError, BatchErrorKind, BatchReceipt, MessageBatch, SendingBatch};
+pub use delivery::Delivery;
+use prepare::Parcel;
 pub use receipt::{MessageId, SendReceipt, StoreStatus};
 use selector::Destination;
 pub use selector::{ByChance, ByKey, QueueSelector};
@@ -62,6 +68,10 @@ pub(crate) struct Shared {
     budget: RetryBudget,
     tally: Tally,
     left: AtomicBool,
+    /// Cancelled when enqueued messages of which nothing is in flight are to be given up.
+    closing: CancellationToken,
+    /// What was given up so; see [`CloseReport::unsent`].
+    unsent: Mutex<Vec<Message>>,
 }
 
 /// Ends of sends, counted.
@@ -72,6 +82,12 @@ struct Tally {
     refused: AtomicU64,
     not_sent: AtomicU64,
     unknown: AtomicU64,
+    /// How many of an epoch are under way. A flush begins a new epoch and waits for the old one.
+    under_way: [AtomicU64; 2],
+    epoch: AtomicUsize,
+    /// How many wait for an end; without any, an end tells nobody.
+    waiting: AtomicUsize,
+    flushing: tokio::sync::Mutex<()>,
     ended: Notify,
 }
 
@@ -127,6 +143,8 @@ impl Producer {
             budget: RetryBudget::new(),
             tally: Tally::default(),
             left: AtomicBool::new(false),
+            closing: CancellationToken::new(),
+            unsent: Mutex::default(),
         });
         client.shared().register(&shared.group, &shared);
         Ok(Self { handle: Arc::new(Handle { client, shared, owns_client: owned.is_some() }) })
@@ -135,6 +153,48 @@ impl Producer {
     /// Begins a send. Nothing happens until it is awaited, or given another ending.
     pub fn send(&self, message: Message) -> Sending {
         Sending { producer: self.clone(), message, to: None, deadline: None, retry: None }
+    }
+
+    /// Begins to send a batch: one request, one answer, one receipt for each message. Nothing happens until it is
+    /// awaited.
+    ///
+    /// # Errors
+    /// Of the await, as with [`send`](Self::send); the batch fails as a whole, and all messages come back.
+    pub fn send_batch(&self, batch: MessageBatch) -> SendingBatch {
+        SendingBatch::new(self, batch)
+    }
+
+    /// Cuts messages into batches, in their order: each as large as this producer's `max_message_size` allows (4 MiB by
+    /// default), a new one where the topic changes. A message that is larger goes alone, and is refused when it is sent.
+    ///
+    /// # Errors
+    /// A message is for a retry topic; all since the last whole batch come back.
+    pub fn split_batches(
+        &self,
+        messages: impl IntoIterator<Item = Message>,
+    ) -> Result<Vec<MessageBatch>, BatchError> {
+        batch::split(messages, self.shared().config.max_message_size)
+    }
+
+    /// Waits until everything that was begun before has ended, for at most `within`: what was enqueued, sent one way, or
+    /// is awaited by others. What begins meanwhile is not waited for.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
+    pub async fn flush(&self, within: Duration) -> FlushReport {
+        let (client, shared) = (self.client().shared(), self.shared());
+        let began = shared.counts();
+        let flushed =
+            tokio::time::timeout_at(client.clock.instant(client.clock.now() + within), shared.flushed());
+        let pending = if flushed.await.is_ok() { 0 } else { shared.counts_and_rest().1 };
+        let ended = shared.counts();
+        FlushReport {
+            acknowledged: ended.acknowledged - began.acknowledged,
+            refused: ended.refused - began.refused,
+            not_sent: ended.not_sent - began.not_sent,
+            unknown: ended.unknown - began.unknown,
+            pending,
+        }
     }
 
     /// The writable queues of `topic` (Apache's `fetchPublishMessageQueues`), those of the default topic when it does
@@ -195,6 +255,22 @@ fn queues_of(info: &PublishInfo) -> Vec<MessageQueue> {
         .collect()
 }
 
+/// What ended while a flush waited, and what did not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FlushReport {
+    /// Stored and acknowledged.
+    pub acknowledged: u64,
+    /// Refused by a broker.
+    pub refused: u64,
+    /// Not sent.
+    pub not_sent: u64,
+    /// May or may not be stored: no answer, or one-way.
+    pub unknown: u64,
+    /// Still under way when the time was over.
+    pub pending: u64,
+}
+
 /// A producer with a client of its own.
 pub(crate) struct Owned;
 
@@ -246,33 +322,121 @@ impl Shared {
 
     /// Waits until nothing is under way.
     pub(crate) async fn idle(&self) {
+        self.until(|| self.counts_and_rest().1 == 0).await;
+    }
+
+    /// Waits until all that was begun before has ended. One flush after the other: what an earlier one has not waited
+    /// for to its end is older still, and waited for first.
+    async fn flushed(&self) {
+        let _turn = self.tally.flushing.lock().await;
+        let epoch = self.tally.epoch.load(Ordering::Acquire);
+        let is_over = |epoch: usize| self.tally.under_way[epoch % 2].load(Ordering::Acquire) == 0;
+        self.until(|| is_over(epoch + 1)).await;
+        self.tally.epoch.store(epoch + 1, Ordering::Release);
+        self.until(|| is_over(epoch)).await;
+    }
+
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        self.tally.waiting.fetch_add(1, Ordering::AcqRel);
+        let _waiting = Waits(&self.tally.waiting);
         loop {
             let ended = self.tally.ended.notified();
             let mut ended = std::pin::pin!(ended);
             // First listen, then look: an end between the two is not missed.
             ended.as_mut().enable();
-            if self.counts_and_rest().1 == 0 {
+            if is_so() {
                 return;
             }
             ended.await;
         }
     }
 
-    /// Counts a send from here to its end.
-    fn begin(&self) -> UnderWay<'_> {
-        self.tally.begun.fetch_add(1, Ordering::AcqRel);
-        UnderWay { shared: self, worst: Outcome::NotSent, stored: false }
+    /// Gives up what was enqueued and has nothing in flight.
+    pub(crate) fn give_up_unsent(&self) {
+        self.closing.cancel();
+    }
+
+    /// Keeps the messages of an enqueued send that was given up, for the report of closing.
+    fn keep_unsent(&self, error: &SendError) {
+        if self.closing.is_cancelled()
+            && error.code() == ErrorCode::CLOSED
+            && error.outcome() != Outcome::Unknown
+        {
+            self.unsent.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(error.messages());
+        }
+    }
+
+    pub(crate) fn take_unsent(&self) -> Vec<Message> {
+        std::mem::take(&mut self.unsent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn count_begun(&self, messages: usize) -> (u32, u8) {
+        let epoch = self.tally.epoch.load(Ordering::Acquire) % 2;
+        self.tally.under_way[epoch].fetch_add(messages as u64, Ordering::AcqRel);
+        self.tally.begun.fetch_add(messages as u64, Ordering::AcqRel);
+        (messages as u32, epoch as u8)
+    }
+
+    fn count_ended(&self, counter: &AtomicU64, count: u32, epoch: u8) {
+        counter.fetch_add(count.into(), Ordering::AcqRel);
+        self.tally.under_way[usize::from(epoch)].fetch_sub(count.into(), Ordering::AcqRel);
+        if self.tally.waiting.load(Ordering::Acquire) > 0 {
+            self.tally.ended.notify_waiters();
+        }
     }
 }
 
-/// A send that is counted as under way until this is dropped, be it by a cancelled caller.
-struct UnderWay<'a> {
-    shared: &'a Shared,
-    worst: Outcome,
-    stored: bool,
+/// Somebody waits for ends, as long as this lives.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
-impl UnderWay<'_> {
+/// A message that was enqueued and whose task has not begun: it is under way all the same.
+struct Ticket(Option<(Arc<Shared>, u32, u8)>);
+
+impl Ticket {
+    fn issue(shared: &Arc<Shared>, messages: usize) -> Self {
+        let (count, epoch) = shared.count_begun(messages);
+        Self(Some((shared.clone(), count, epoch)))
+    }
+
+    /// The send has begun, and counts from now on by itself.
+    fn redeem(mut self, producer: Producer) -> UnderWay {
+        let (count, epoch) = self.0.take().map_or((0, 0), |(_, count, epoch)| (count, epoch));
+        UnderWay { producer, worst: Outcome::NotSent, stored: false, count, epoch }
+    }
+}
+
+impl Drop for Ticket {
+    /// Its task ended with its runtime before it had begun.
+    fn drop(&mut self) {
+        if let Some((shared, count, epoch)) = self.0.take() {
+            shared.count_ended(&shared.tally.not_sent, count, epoch);
+        }
+    }
+}
+
+/// A send that is counted as under way until this is dropped, be it by a cancelled caller. It is the send's handle of
+/// its producer, too.
+struct UnderWay {
+    producer: Producer,
+    worst: Outcome,
+    stored: bool,
+    count: u32,
+    epoch: u8,
+}
+
+impl UnderWay {
+    /// Counts messages from here to their end.
+    fn begin(producer: Producer, messages: usize) -> Self {
+        let (count, epoch) = producer.shared().count_begun(messages);
+        Self { producer, worst: Outcome::NotSent, stored: false, count, epoch }
+    }
+
     /// From here until the attempt has ended, a cancelled caller leaves an unknown outcome.
     fn attempt(&mut self) {
         self.worst = Outcome::Unknown;
@@ -287,19 +451,17 @@ impl UnderWay<'_> {
     }
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for UnderWay {
     fn drop(&mut self) {
-        let tally = &self.shared.tally;
+        let shared = self.producer.shared();
+        let tally = &shared.tally;
         let counter = match self.worst {
             _ if self.stored => &tally.acknowledged,
             Outcome::NotSent => &tally.not_sent,
             Outcome::Refused => &tally.refused,
             Outcome::Unknown => &tally.unknown,
         };
-        counter.fetch_add(1, Ordering::AcqRel);
-        if self.shared.admission.is_closed() {
-            tally.ended.notify_waiters();
-        }
+        shared.count_ended(counter, self.count, self.epoch);
     }
 }
 
@@ -344,6 +506,36 @@ impl Sending {
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
         self
+    }
+
+    /// Sends it while the caller goes on: waits for room only, until the deadline, and gives a [`Delivery`].
+    ///
+    /// # Errors
+    /// There was no room in time, or the producer is closed. Everything else is the delivery's to tell.
+    ///
+    /// # Cancel safety
+    /// Dropped early, nothing is sent.
+    pub async fn enqueue(self) -> Result<Delivery, SendError> {
+        let (producer, message, order) = self.into_order();
+        let parcel = Parcel::One(message);
+        match begin::admit(producer.client().shared(), producer.shared(), &parcel, order.deadline).await {
+            Ok(permit) => Ok(Delivery::begin(producer, parcel, order, permit)),
+            Err(full) => Err(begin::not_admitted(full, parcel).into()),
+        }
+    }
+
+    /// As [`enqueue`](Self::enqueue), but never waits.
+    ///
+    /// # Errors
+    /// There is no room now ([`SendErrorKind::Overloaded`](crate::SendErrorKind::Overloaded), the message comes back), or
+    /// the producer is closed.
+    pub fn try_enqueue(self) -> Result<Delivery, SendError> {
+        let (producer, message, order) = self.into_order();
+        let bytes = message.body().len();
+        match producer.shared().admission.try_admit(1, bytes) {
+            Ok(permit) => Ok(Delivery::begin(producer, Parcel::One(message), order, permit)),
+            Err(full) => Err(begin::not_admitted(full, Parcel::One(message)).into()),
+        }
     }
 
     /// Sends without an answer: `Ok` means that the socket took the whole message, not that a broker stored it.
@@ -395,7 +587,7 @@ impl IntoFuture for Sending {
 
     fn into_future(self) -> SendFuture<SendReceipt> {
         let (producer, message, order) = self.into_order();
-        SendFuture(Box::pin(send::awaited(producer, message, order)))
+        SendFuture(Box::pin(send::awaited(producer, Parcel::One(message), order)))
     }
 }
 
@@ -429,7 +621,7 @@ mod tests {
         let client = Client::lazy(ClientConfig::new("127.0.0.1:1")).unwrap();
         let producer = client.producer(ProducerConfig::new("tests")).unwrap();
         let (producer, message, order) = producer.send(Message::new("T", "x")).into_order();
-        let awaited = size_of_val(&send::awaited(producer.clone(), message, order));
+        let awaited = size_of_val(&send::awaited(producer.clone(), Parcel::One(message), order));
         assert!(awaited <= CHEAP_BLOCK, "{awaited} bytes");
         let (producer, message, order) = producer.send(Message::new("T", "x")).into_order();
         let oneway = size_of_val(&send::oneway(producer, message, order));

@@ -4,7 +4,11 @@ use bytes::Bytes;
 use maxq_protocol::{
     Topic,
     compression::{Compression, compress},
-    message::{SysFlag, UniqueId, property},
+    message::{
+        SysFlag, UniqueId,
+        batch::{self, encode_entry},
+        property,
+    },
 };
 
 use super::Shared;
@@ -13,10 +17,48 @@ use crate::{
     config::MAX_PROPERTIES,
 };
 
-/// A message on its way. Every attempt sends these same bytes.
+/// What one request carries: what the user gave, to be handed back if the send fails.
+pub(super) enum Parcel {
+    One(Message),
+    /// Never empty, and of one topic.
+    Batch(Vec<Message>),
+}
+
+impl Parcel {
+    pub(super) fn messages(&self) -> &[Message] {
+        match self {
+            Self::One(message) => std::slice::from_ref(message),
+            Self::Batch(messages) => messages,
+        }
+    }
+
+    pub(super) fn into_messages(self) -> Vec<Message> {
+        match self {
+            Self::One(message) => vec![message],
+            Self::Batch(messages) => messages,
+        }
+    }
+
+    pub(super) fn topic(&self) -> &str {
+        self.first().topic()
+    }
+
+    /// Bytes of the bodies.
+    pub(super) fn body_len(&self) -> usize {
+        self.messages().iter().map(|message| message.body().len()).sum()
+    }
+
+    fn first(&self) -> &Message {
+        match self {
+            Self::One(message) => message,
+            Self::Batch(messages) => messages.first().expect("a batch is never empty"),
+        }
+    }
+}
+
+/// A message, or a batch of them, on its way. Every attempt sends these same bytes.
 pub(super) struct PreparedMessage {
-    /// What the user gave, to be handed back if the send fails.
-    pub(super) message: Message,
+    pub(super) parcel: Parcel,
     /// As it travels: compressed where that pays.
     pub(super) body: Bytes,
     pub(super) properties: String,
@@ -26,7 +68,7 @@ pub(super) struct PreparedMessage {
 
 /// Why a message cannot be sent; the message comes back.
 pub(super) struct Unfit {
-    pub(super) message: Message,
+    pub(super) parcel: Parcel,
     pub(super) kind: SendErrorKind,
     pub(super) code: ErrorCode,
     pub(super) why: String,
@@ -38,30 +80,99 @@ pub(super) struct Unfit {
 pub(super) fn prepare(
     client: &SharedClient,
     producer: &Shared,
-    mut message: Message,
+    parcel: Parcel,
     packed: Option<Packed>,
 ) -> Result<PreparedMessage, Unfit> {
-    if let Err((kind, code, why)) = check(&message, producer.config.max_message_size) {
-        return Err(Unfit { message, kind, code, why });
-    }
     let born_timestamp = client.clock.wall_millis();
-    let unique_id = message.unique_id().unwrap_or_else(|| client.unique_ids.next(born_timestamp));
-    message.set_unique_id(unique_id);
-    let properties = encode_properties(&message, unique_id);
-    if properties.len() > MAX_PROPERTIES {
-        let why = format!(
-            "its properties take {} bytes, and brokers store at most {MAX_PROPERTIES}",
-            properties.len()
-        );
-        return Err(Unfit { message, kind: SendErrorKind::TooLarge, code: ErrorCode::TOO_LARGE, why });
+    match parcel {
+        Parcel::One(message) => one(client, producer, message, packed, born_timestamp),
+        Parcel::Batch(messages) => whole_batch(client, producer, messages, born_timestamp),
     }
-    let (body, flag) = packed.unwrap_or_else(|| compressed(producer.config.compression, message.body()));
-    Ok(PreparedMessage { body, properties, sys_flag: flag.0, born_timestamp, message })
 }
 
+fn one(
+    client: &SharedClient,
+    producer: &Shared,
+    mut message: Message,
+    packed: Option<Packed>,
+    born_timestamp: i64,
+) -> Result<PreparedMessage, Unfit> {
+    let properties = match encode(client, producer, &mut message, born_timestamp) {
+        Ok(properties) => properties,
+        Err((kind, code, why)) => return Err(Unfit { parcel: Parcel::One(message), kind, code, why }),
+    };
+    let (body, flag) = packed.unwrap_or_else(|| compressed(producer.config.compression, message.body()));
+    Ok(PreparedMessage { body, properties, sys_flag: flag.0, born_timestamp, parcel: Parcel::One(message) })
+}
+
+/// Apache's `MessageBatch.encode`: one entry after the other, never compressed. The envelope has an id of its own.
+fn whole_batch(
+    client: &SharedClient,
+    producer: &Shared,
+    mut messages: Vec<Message>,
+    born_timestamp: i64,
+) -> Result<PreparedMessage, Unfit> {
+    let mut body = Vec::with_capacity(messages.iter().map(encoded_len).sum());
+    for (n, message) in messages.iter_mut().enumerate() {
+        match encode(client, producer, message, born_timestamp) {
+            Ok(properties) => encode_entry(message.flag_value(), message.body(), &properties, &mut body),
+            Err((kind, code, why)) => {
+                let why = format!("message {n} of the batch: {why}");
+                return Err(Unfit { parcel: Parcel::Batch(messages), kind, code, why });
+            }
+        }
+    }
+    if body.len() > producer.config.max_message_size {
+        let most = producer.config.max_message_size;
+        let why = format!("the batch takes {} bytes, and at most {most} are allowed: split it", body.len());
+        let (kind, code) = (SendErrorKind::TooLarge, ErrorCode::TOO_LARGE);
+        return Err(Unfit { parcel: Parcel::Batch(messages), kind, code, why });
+    }
+    let mut properties = String::new();
+    let waits = messages.first().is_none_or(Message::waits_for_store);
+    encode_own_properties(waits, client.unique_ids.next(born_timestamp), &mut properties);
+    let parcel = Parcel::Batch(messages);
+    Ok(PreparedMessage { body: body.into(), properties, sys_flag: 0, born_timestamp, parcel })
+}
+
+/// Checks one message and gives it its id; its properties as they travel.
+fn encode(
+    client: &SharedClient,
+    producer: &Shared,
+    message: &mut Message,
+    born_timestamp: i64,
+) -> Result<String, Misfit> {
+    check(message, producer.config.max_message_size)?;
+    let unique_id = message.unique_id().unwrap_or_else(|| client.unique_ids.next(born_timestamp));
+    message.set_unique_id(unique_id);
+    let properties = encode_properties(message, unique_id);
+    if properties.len() > MAX_PROPERTIES {
+        let length = properties.len();
+        let why = format!("its properties take {length} bytes, and brokers store at most {MAX_PROPERTIES}");
+        return Err((SendErrorKind::TooLarge, ErrorCode::TOO_LARGE, why));
+    }
+    Ok(properties)
+}
+
+/// What is wrong with a message.
+type Misfit = (SendErrorKind, ErrorCode, String);
+
 impl PreparedMessage {
+    /// The id of the only message, or of the first of a batch.
     pub(super) fn unique_id(&self) -> UniqueId {
-        self.message.unique_id().expect("preparing gives every message its id")
+        self.parcel.first().unique_id().expect("preparing gives every message its id")
+    }
+
+    pub(super) const fn is_batch(&self) -> bool {
+        matches!(self.parcel, Parcel::Batch(_))
+    }
+
+    /// The user's own number; a batch has one for each message.
+    pub(super) fn flag(&self) -> i32 {
+        match &self.parcel {
+            Parcel::One(message) => message.flag_value(),
+            Parcel::Batch(_) => 0,
+        }
     }
 }
 
@@ -76,7 +187,7 @@ pub(super) fn sendable_topic(name: &str) -> Result<Topic, String> {
     }
 }
 
-fn check(message: &Message, max_message_size: usize) -> Result<(), (SendErrorKind, ErrorCode, String)> {
+fn check(message: &Message, max_message_size: usize) -> Result<(), Misfit> {
     let invalid = |why: String| Err((SendErrorKind::Invalid, ErrorCode::INVALID, why));
     if message.body().is_empty() {
         return invalid("its body is empty, which brokers refuse".to_owned());
@@ -109,24 +220,35 @@ fn check(message: &Message, max_message_size: usize) -> Result<(), (SendErrorKin
 /// The user's properties, then ours.
 fn encode_properties(message: &Message, unique_id: UniqueId) -> String {
     let user = message.raw_properties();
-    let mut text = String::with_capacity(user.encoded_len() + 64);
+    let mut text = String::with_capacity(user.encoded_len() + OWN);
     user.encode_into(&mut text);
+    encode_own_properties(message.waits_for_store(), unique_id, &mut text);
+    text
+}
+
+fn encode_own_properties(waits_for_store: bool, unique_id: UniqueId, text: &mut String) {
     let mut push = |name: &str, value: &str| {
         text.push_str(name);
         text.push('\u{1}');
         text.push_str(value);
         text.push('\u{2}');
     };
-    push(property::WAIT, if message.waits_for_store() { "true" } else { "false" });
+    push(property::WAIT, if waits_for_store { "true" } else { "false" });
     push(property::UNIQ_KEY, &unique_id.to_text());
-    text
+}
+
+/// Bytes that a message takes in a batch, exactly.
+pub(super) fn encoded_len(message: &Message) -> usize {
+    let own = OWN + usize::from(!message.waits_for_store());
+    batch::encoded_len(message.body().len(), message.raw_properties().encoded_len() + own)
 }
 
 /// A body as it travels, and how that is said.
 pub(super) type Packed = (Bytes, SysFlag);
 
 /// How the body is compressed, if that takes so long that it must not hold up the other tasks of this thread.
-pub(super) fn heavy(producer: &Shared, message: &Message) -> Option<CompressionChoice> {
+pub(super) fn heavy(producer: &Shared, parcel: &Parcel) -> Option<CompressionChoice> {
+    let Parcel::One(message) = parcel else { return None };
     let (choice, length) = (producer.config.compression, message.body().len());
     let is_heavy = length > HEAVY && length >= choice.from()? && length <= producer.config.max_message_size;
     is_heavy.then_some(choice)
@@ -154,5 +276,7 @@ pub(super) fn compressed(choice: CompressionChoice, body: &Bytes) -> Packed {
     }
 }
 
+/// Bytes of `WAIT 0x01 true 0x02 UNIQ_KEY 0x01 .. 0x02`, with 32 digits of id.
+const OWN: usize = 4 + 1 + 4 + 1 + 8 + 1 + 32 + 1;
 /// Larger bodies are compressed elsewhere.
 const HEAVY: usize = 16 * 1024;

@@ -1,6 +1,6 @@
 //! The one path of every send: admission, route, plan, attempts.
 
-use std::{borrow::Cow, sync::Arc, time::Duration};
+use std::{borrow::Cow, future::Future, mem, pin::Pin, sync::Arc, time::Duration};
 
 use maxq_policy::{
     Action, AttemptEnd, Broker, BrokerHealth, Choice, Failure, Notice, PublishInfo, SendPlan, Step, Stop,
@@ -8,19 +8,24 @@ use maxq_policy::{
 };
 use maxq_protocol::{
     RemotingCommand, Request, ResponseCode, Topic,
-    header::{SendMessage, SendMessageV1, SendMessageV2},
+    header::{SendBatchMessage, SendMessage, SendMessageV1, SendMessageV2},
     name::AUTO_CREATE_TOPIC,
 };
 
+use tokio_util::sync::CancellationToken;
+
 use super::{
-    DEFAULT_TOPIC_QUEUES, MessageId, Order, Producer, SendReceipt, Shared, StoreStatus, UnderWay,
-    begin::Later, failure::LastEnd, prepare::PreparedMessage, receipt::Attempts,
+    DEFAULT_TOPIC_QUEUES, MessageId, Order, Producer, SendReceipt, Shared, StoreStatus, Ticket, UnderWay,
+    begin::{Later, Waiting},
+    failure::LastEnd,
+    prepare::{Parcel, PreparedMessage},
+    receipt::Attempts,
 };
 use crate::{
     Attempt, Message, MessageQueue, Phase, SendError,
     admission::Permit,
     client::Shared as SharedClient,
-    error::blame,
+    error::{SendFailure, blame},
     health::log,
     heartbeat::Beat,
     remoting::{Answer, Call, CallError, Taken, cause::Cause, end_call, end_cast, pool::Connection},
@@ -28,86 +33,165 @@ use crate::{
 };
 
 /// Sends and waits for the answer.
-pub(super) async fn awaited(
+pub(super) fn awaited(
     producer: Producer,
-    message: Message,
+    parcel: Parcel,
     order: Order,
-) -> Result<SendReceipt, SendError> {
-    let (mut send, mut now) = match Send::begin(&producer, message, order) {
-        Ok(begun) => begun,
-        Err(Later::Waiting(waiting)) => Box::pin(waiting.wait()).await?,
-        Err(Later::Never(failure)) => return Err((*failure).into()),
-    };
-    loop {
-        send.reload(now);
-        let route = send.route.clone();
-        let Ok(info) = route.publish.as_deref() else { return send.no_route() };
-        match send.next(now, info, &route) {
-            Step::Try { queue, until } => {
-                let aim = Aim {
-                    broker: &info.brokers()[queue.broker],
-                    queue_id: queue.queue_id,
-                    health: &route.health[queue.broker],
-                };
-                if let Some(receipt) = send.attempt(&aim, now, until).await {
-                    return Ok(receipt);
-                }
-            }
-            Step::Wait(until) => tokio::time::sleep_until(send.client.clock.instant(until)).await,
-            Step::Refresh => Box::pin(send.refresh()).await,
-            Step::Stop(stop) => return send.stop(stop),
-        }
-        now = send.client.clock.now();
-    }
+) -> impl Future<Output = Result<SendReceipt, SendError>> + std::marker::Send {
+    run::<Answered>(Stage::Ordered(producer, parcel, order))
 }
 
 /// Sends without an answer. One frame leaves at most; only what certainly did not leave is tried again.
-pub(super) async fn oneway(producer: Producer, message: Message, mut order: Order) -> Result<(), SendError> {
+pub(super) fn oneway(
+    producer: Producer,
+    message: Message,
+    mut order: Order,
+) -> impl Future<Output = Result<(), SendError>> + std::marker::Send {
     order.policy.retry_after_unknown = false;
-    let (mut send, mut now) = match Send::begin(&producer, message, order) {
-        Ok(begun) => begun,
-        Err(Later::Waiting(waiting)) => Box::pin(waiting.wait()).await?,
-        Err(Later::Never(failure)) => return Err((*failure).into()),
-    };
-    loop {
-        send.reload(now);
-        let route = send.route.clone();
-        let Ok(info) = route.publish.as_deref() else { return send.no_route().map(drop) };
-        match send.next(now, info, &route) {
-            Step::Try { queue, until } => {
-                let aim = Aim {
-                    broker: &info.brokers()[queue.broker],
-                    queue_id: queue.queue_id,
-                    health: &route.health[queue.broker],
-                };
-                if send.cast(&aim, now, until).await {
-                    return Ok(());
-                }
-            }
-            Step::Wait(until) => tokio::time::sleep_until(send.client.clock.instant(until)).await,
-            Step::Refresh => Box::pin(send.refresh()).await,
-            Step::Stop(stop) => return Err(send.failure(stop).into()),
-        }
-        now = send.client.clock.now();
+    run::<Handed>(Stage::Ordered(producer, Parcel::One(message), order))
+}
+
+/// Sends a message that was admitted already, as a task of its own; see `delivery.rs`.
+pub(super) async fn enqueued(
+    producer: Producer,
+    parcel: Parcel,
+    order: Order,
+    (ticket, permit): (Ticket, Permit),
+) -> Result<SendReceipt, SendError> {
+    let waiting = Waiting::admitted(producer, ticket, parcel, order);
+    let (mut send, now) = Box::pin(waiting.wait_with(permit)).await?;
+    match send.drive::<Answered>(now).await {
+        Ok(receipt) => Ok(receipt),
+        Err(stopped) => Answered::stop(send, stopped),
     }
 }
 
+/// How far a send has come. Its future holds one of these, and nothing twice.
+#[expect(clippy::large_enum_variant, reason = "it lives in a future that is boxed once")]
+enum Stage {
+    Ordered(Producer, Parcel, Order),
+    Begun(Send, Time),
+    Over,
+}
+
+/// A wait for room or for a route. Boxed, since it is rare.
+type Wait = Pin<Box<dyn Future<Output = Result<(Send, Time), SendFailure>> + std::marker::Send>>;
+
+impl Stage {
+    /// Begins the send, or says what it has to wait for first.
+    fn begin(&mut self) -> Result<Option<Wait>, SendError> {
+        if let Self::Ordered(producer, parcel, order) = mem::replace(self, Self::Over) {
+            match Send::begin(producer, parcel, order) {
+                Ok((send, now)) => *self = Self::Begun(send, now),
+                Err(Later::Waiting(waiting)) => return Ok(Some(Box::pin(waiting.wait()))),
+                Err(Later::Never(failure)) => return Err((*failure).into()),
+            }
+        }
+        Ok(None)
+    }
+
+    fn begun(&mut self) -> Option<(&mut Send, Time)> {
+        if let Self::Begun(send, now) = self { Some((send, *now)) } else { None }
+    }
+
+    fn end(&mut self) -> Option<Send> {
+        if let Self::Begun(send, _) = mem::replace(self, Self::Over) { Some(send) } else { None }
+    }
+}
+
+/// An async block and no async function: what a block captures stays where it is, an argument would be held twice.
+fn run<M: Mode>(mut stage: Stage) -> impl Future<Output = Result<M::Done, SendError>> + std::marker::Send {
+    async move {
+        if let Some(waiting) = stage.begin()? {
+            let (send, now) = waiting.await?;
+            stage = Stage::Begun(send, now);
+        }
+        let (send, now) = stage.begun().expect("it was begun just above");
+        match send.drive::<M>(now).await {
+            Ok(done) => Ok(done),
+            Err(stopped) => M::stop(stage.end().expect("it was begun above"), stopped),
+        }
+    }
+}
+
+/// What a send waits for, and so what one attempt of it is.
+trait Mode {
+    type Done;
+
+    /// One attempt; a value ends the send.
+    fn attempt(
+        send: &mut Send,
+        aim: &Aim<'_>,
+        began: Time,
+        until: Time,
+    ) -> impl Future<Output = Option<Self::Done>> + std::marker::Send;
+
+    /// The end of a send that was stopped.
+    fn stop(send: Send, stopped: Stopped) -> Result<Self::Done, SendError>;
+}
+
+/// The broker's answer.
+struct Answered;
+
+/// The socket that takes the whole frame.
+struct Handed;
+
+impl Mode for Answered {
+    type Done = SendReceipt;
+
+    fn attempt(
+        send: &mut Send,
+        aim: &Aim<'_>,
+        began: Time,
+        until: Time,
+    ) -> impl Future<Output = Option<SendReceipt>> {
+        send.attempt(aim, began, until)
+    }
+
+    fn stop(send: Send, stopped: Stopped) -> Result<SendReceipt, SendError> {
+        send.stop(stopped)
+    }
+}
+
+impl Mode for Handed {
+    type Done = ();
+
+    fn attempt(send: &mut Send, aim: &Aim<'_>, began: Time, until: Time) -> impl Future<Output = Option<()>> {
+        send.cast(aim, began, until)
+    }
+
+    fn stop(send: Send, stopped: Stopped) -> Result<(), SendError> {
+        Err(send.failure(stopped).into())
+    }
+}
+
+/// Why a send ended without its done.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Stopped {
+    /// The plan says so.
+    Plan(Stop),
+    /// The route has gone away under it.
+    NoRoute,
+    /// The producer closes, and nothing is in flight.
+    Closing,
+}
+
 /// One send under way. Its future is boxed once, and everything below works on this.
-pub(super) struct Send<'a> {
-    pub(super) client: &'a SharedClient,
-    pub(super) producer: &'a Shared,
+pub(super) struct Send {
     pub(super) topic: Topic,
     pub(super) prepared: PreparedMessage,
     pub(super) permit: Arc<Permit>,
     pub(super) route: Arc<Route>,
     pub(super) plan: SendPlan,
     pub(super) attempts: Vec<Attempt>,
-    pub(super) under_way: UnderWay<'a>,
+    pub(super) under_way: UnderWay,
     pub(super) unanswered: bool,
     /// What the last attempt ended with, for the error's kind.
     pub(super) last: LastEnd,
     /// The unconfirmed receipt, when the policy asks for another broker after it.
     pub(super) unconfirmed: Option<Box<SendReceipt>>,
+    /// Cancelled when the producer gives up what nobody waits for; only for enqueued messages.
+    pub(super) closing: Option<CancellationToken>,
 }
 
 /// Where an attempt goes.
@@ -117,15 +201,51 @@ struct Aim<'b> {
     health: &'b BrokerHealth,
 }
 
-impl<'a> Send<'a> {
+impl Send {
+    pub(super) fn client(&self) -> &SharedClient {
+        self.under_way.producer.client().shared()
+    }
+
+    fn producer(&self) -> &Shared {
+        self.under_way.producer.shared()
+    }
+
+    /// Carries the plan out.
+    async fn drive<M: Mode>(&mut self, mut now: Time) -> Result<M::Done, Stopped> {
+        loop {
+            self.reload(now);
+            if self.closing.as_ref().is_some_and(CancellationToken::is_cancelled) {
+                return Err(Stopped::Closing);
+            }
+            let route = self.route.clone();
+            let Ok(info) = route.publish.as_deref() else { return Err(Stopped::NoRoute) };
+            match self.next(now, info, &route) {
+                Step::Try { queue, until } => {
+                    let aim = Aim {
+                        broker: &info.brokers()[queue.broker],
+                        queue_id: queue.queue_id,
+                        health: &route.health[queue.broker],
+                    };
+                    if let Some(done) = M::attempt(self, &aim, now, until).await {
+                        return Ok(done);
+                    }
+                }
+                Step::Wait(until) => Box::pin(self.rest(until)).await,
+                Step::Refresh => Box::pin(self.refresh()).await,
+                Step::Stop(stop) => return Err(Stopped::Plan(stop)),
+            }
+            now = self.client().clock.now();
+        }
+    }
+
     /// What to do now, and what is to be done about a broker on the way.
     fn next(&mut self, now: Time, info: &PublishInfo, route: &Route) -> Step {
-        let (rotation, budget) = (&*route.rotation, &self.producer.budget);
+        let (rotation, budget) = (&*route.rotation, &self.under_way.producer.shared().budget);
         let step = self.plan.next(now, &Choice { info, health: &route.health, rotation, budget });
         if let Some((broker, notice)) = self.plan.take_notice() {
             let address = &info.brokers()[broker].address;
             match notice {
-                Notice::ProbeDue => self.client.pulse.ask(Beat::Again(address.clone())),
+                Notice::ProbeDue => self.client().pulse.ask(Beat::Again(address.clone())),
                 Notice::Suspect => log(address, route.health[broker].open_on_suspicion(now)),
             }
         }
@@ -141,7 +261,7 @@ impl<'a> Send<'a> {
             },
             Err(error) => Err(error),
         };
-        let now = self.client.clock.now();
+        let now = self.client().clock.now();
         let attempt = self.attempt_at(aim, now.since(began));
         match result {
             Ok(answer) => self.observe_answer(now, aim, attempt, &answer),
@@ -152,8 +272,8 @@ impl<'a> Send<'a> {
         }
     }
 
-    /// One one-way attempt; true ends the send.
-    async fn cast(&mut self, aim: &Aim<'_>, began: Time, until: Time) -> bool {
+    /// One one-way attempt; a value ends the send.
+    async fn cast(&mut self, aim: &Aim<'_>, began: Time, until: Time) -> Option<()> {
         let result = match self.connection(aim, until).await {
             Ok(connection) => match self.begin_cast(&connection, aim, until) {
                 Ok(taken) => end_cast(taken).await,
@@ -162,17 +282,19 @@ impl<'a> Send<'a> {
             Err(error) => Err(error),
         };
         // What the broker makes of a message that was taken, nobody knows: it stays counted as unknown.
-        let Err(error) = result else { return true };
-        let now = self.client.clock.now();
+        let Err(error) = result else { return Some(()) };
+        let now = self.client().clock.now();
         let attempt = self.attempt_at(aim, now.since(began));
         self.observe_silence(now, aim, attempt, &error);
-        false
+        None
     }
 
     fn begin_call(&self, connection: &Connection, aim: &Aim<'_>, until: Time) -> Result<Answer, CallError> {
         let header = self.header(&aim.broker.name, aim.queue_id);
-        let remoting = &self.client.remoting;
-        if aim.health.speaks_v1() {
+        let remoting = &self.client().remoting;
+        if self.prepared.is_batch() {
+            remoting.begin_call(connection, self.call(&SendBatchMessage(header), until))
+        } else if aim.health.speaks_v1() {
             remoting.begin_call(connection, self.call(&SendMessageV1(header), until))
         } else {
             remoting.begin_call(connection, self.call(&SendMessageV2(header), until))
@@ -181,7 +303,7 @@ impl<'a> Send<'a> {
 
     fn begin_cast(&self, connection: &Connection, aim: &Aim<'_>, until: Time) -> Result<Taken, CallError> {
         let header = self.header(&aim.broker.name, aim.queue_id);
-        let remoting = &self.client.remoting;
+        let remoting = &self.client().remoting;
         if aim.health.speaks_v1() {
             remoting.begin_cast(connection, self.call(&SendMessageV1(header), until))
         } else {
@@ -192,9 +314,24 @@ impl<'a> Send<'a> {
     /// The connection to the queue's broker. From here until the attempt has ended, a cancelled caller leaves an
     /// unknown outcome.
     async fn connection(&mut self, aim: &Aim<'_>, until: Time) -> Result<Arc<Connection>, CallError> {
-        let connection = self.client.remoting.connection(&aim.broker.address, until).await?;
+        let remoting = &self.client().remoting;
+        let connection = match remoting.open(&aim.broker.address) {
+            Some(connection) => connection,
+            None => {
+                let dialled = remoting.connection(&aim.broker.address, until);
+                let dialled = unless(self.closing.as_ref(), dialled);
+                // Boxed: a send nearly always finds an open connection.
+                let gave_up = || CallError { phase: Phase::Connect, cause: Arc::new(Cause::Closed) };
+                Box::pin(dialled).await.unwrap_or_else(|| Err(gave_up()))?
+            }
+        };
         self.under_way.attempt();
         Ok(connection)
+    }
+
+    async fn rest(&self, until: Time) {
+        let sleep = tokio::time::sleep_until(self.client().clock.instant(until));
+        let _ = unless(self.closing.as_ref(), sleep).await;
     }
 
     fn call<'b, R: Request>(&self, header: &'b R, until: Time) -> Call<'b, R> {
@@ -203,19 +340,19 @@ impl<'a> Send<'a> {
 
     fn header<'b>(&'b self, broker_name: &'b str, queue_id: i32) -> SendMessage<'b> {
         SendMessage {
-            producer_group: Cow::Borrowed(self.producer.group.as_str()),
+            producer_group: Cow::Borrowed(self.producer().group.as_str()),
             topic: Cow::Borrowed(self.topic.as_str()),
             default_topic: Cow::Borrowed(AUTO_CREATE_TOPIC),
             default_topic_queue_nums: DEFAULT_TOPIC_QUEUES,
             queue_id,
             sys_flag: self.prepared.sys_flag,
             born_timestamp: self.prepared.born_timestamp,
-            flag: self.prepared.message.flag_value(),
+            flag: self.prepared.flag(),
             properties: Cow::Borrowed(&self.prepared.properties),
             reconsume_times: Some(0),
             unit_mode: Some(false),
             max_reconsume_times: None,
-            batch: Some(false),
+            batch: Some(self.prepared.is_batch()),
             broker_name: Some(Cow::Borrowed(broker_name)),
         }
     }
@@ -241,7 +378,11 @@ impl<'a> Send<'a> {
         answer: &RemotingCommand,
     ) -> Option<SendReceipt> {
         let (code, remark) = (answer.response_code(), answer.remark.as_deref().unwrap_or_default());
-        let action = judge(code, remark);
+        let action = match judge(code, remark) {
+            // A batch has one form only.
+            Action::LongForm if self.prepared.is_batch() => Action::Refused,
+            action => action,
+        };
         attempt.code = Some(code.0);
         attempt.remark = answer.remark.as_deref().map(Into::into);
         if action != Action::Stored {
@@ -265,7 +406,7 @@ impl<'a> Send<'a> {
             self.end(now, aim, attempt, AttemptEnd::NoAnswer);
             return None;
         };
-        self.producer.budget.deposit();
+        self.producer().budget.deposit();
         let end = AttemptEnd::Answered { code, action };
         self.climb(now, aim, &attempt, end);
         self.plan.observe(now, &attempt.broker, end);
@@ -285,14 +426,14 @@ impl<'a> Send<'a> {
         attempt.remark = Some(error.cause.to_string().into());
         let end = if error.phase == Phase::Answer { AttemptEnd::NoAnswer } else { AttemptEnd::NotSent };
         self.unanswered |= end == AttemptEnd::NoAnswer;
-        self.last = LastEnd::Silent(self.client.blame(&attempt.address, error));
+        self.last = LastEnd::Silent(self.client().blame(&attempt.address, error));
         // A lost connection and a failed dial have been told by who owned them. And an attempt that had little time
         // says nothing about its broker.
         if matches!(*error.cause, Cause::TimedOut) && attempt.elapsed >= aim.health.patience() {
             self.blame_broker(now, aim, &attempt, Failure::Other);
         }
         // The broker may be gone, and the route may know it already.
-        self.client.routes.report(&self.topic, self.route.version);
+        self.client().routes.report(&self.topic, self.route.version);
         self.end(now, aim, attempt, end);
     }
 
@@ -326,18 +467,18 @@ impl<'a> Send<'a> {
         if self.attempts.is_empty() {
             return;
         }
-        if let Some(route) = self.client.routes.known(&self.topic, self.producer.wish(), now) {
+        if let Some(route) = self.client().routes.known(&self.topic, self.producer().wish(), now) {
             self.route = route;
         }
     }
 
     async fn refresh(&mut self) {
-        let wish = self.producer.wish();
-        let newer =
-            self.client.routes.need(&self.topic, wish, Some(self.route.version), self.plan.deadline()).await;
-        match newer {
-            Ok(route) => self.route = route,
-            Err(error) => tracing::debug!(topic = %self.topic, %error, "refresh failed"),
+        let (wish, seen) = (self.producer().wish(), Some(self.route.version));
+        let newer = self.client().routes.need(&self.topic, wish, seen, self.plan.deadline());
+        match unless(self.closing.as_ref(), newer).await {
+            Some(Ok(route)) => self.route = route,
+            Some(Err(error)) => tracing::debug!(topic = %self.topic, %error, "refresh failed"),
+            None => {}
         }
     }
 
@@ -361,10 +502,10 @@ impl<'a> Send<'a> {
         }
     }
 
-    fn stop(mut self, stop: Stop) -> Result<SendReceipt, SendError> {
+    fn stop(mut self, stopped: Stopped) -> Result<SendReceipt, SendError> {
         match self.settle() {
             Some(receipt) => Ok(receipt),
-            None => Err(self.failure(stop).into()),
+            None => Err(self.failure(stopped).into()),
         }
     }
 
@@ -377,6 +518,14 @@ impl<'a> Send<'a> {
         receipt.maybe_duplicate |= self.unanswered || stored.count() > 1;
         receipt.attempts = Attempts::Many(self.attempts.as_slice().into());
         Some(receipt)
+    }
+}
+
+/// Waits for `future`, unless the token is cancelled first.
+pub(super) async fn unless<F: Future>(closing: Option<&CancellationToken>, future: F) -> Option<F::Output> {
+    match closing {
+        Some(closing) => closing.run_until_cancelled(future).await,
+        None => Some(future.await),
     }
 }
 

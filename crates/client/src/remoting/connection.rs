@@ -135,7 +135,7 @@ impl Orders {
 }
 
 /// Runs the connection until its stream ends, it is told to stop, or it was idle for [`IDLE`]; then tells everybody.
-pub(super) async fn drive(stream: Stream, mut wiring: Wiring) -> Arc<Cause> {
+pub(super) async fn drive(stream: Stream, mut wiring: Wiring) {
     let mut driver = Driver::new(&wiring);
     let cause = match stream {
         Stream::Tcp(mut stream) => {
@@ -152,7 +152,6 @@ pub(super) async fn drive(stream: Stream, mut wiring: Wiring) -> Arc<Cause> {
     driver.leave_health(&wiring, &cause);
     driver.close(&cause);
     refuse(&mut wiring.posts, &cause).await;
-    cause
 }
 
 /// Ends the life of a channel: what is in it was not sent, and what comes later is refused.

@@ -136,9 +136,14 @@ impl Remoting {
         Ok(taken)
     }
 
+    /// The connection to `address`, if one is open now. The way of every send.
+    pub(crate) fn open(&self, address: &str) -> Option<Arc<Connection>> {
+        self.pool.open(self.mapped.get(address).map_or(address, |mapped| mapped))
+    }
+
     /// Whether a connection to `address` is open now.
     pub(crate) fn is_connected(&self, address: &str) -> bool {
-        self.pool.open(self.mapped.get(address).map_or(address, |mapped| mapped)).is_some()
+        self.open(address).is_some()
     }
 
     /// Where `address` is really dialled.

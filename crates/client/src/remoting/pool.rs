@@ -8,11 +8,15 @@
 //! Each entry carries a generation. Only the task of the current one may take it out: late news about an old
 //! connection changes nothing.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use arc_swap::ArcSwap;
 use maxq_policy::{Failure, Time};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
@@ -85,14 +89,50 @@ struct Writer {
 #[derive(Clone)]
 struct Entry {
     generation: u64,
-    state: watch::Receiver<State>,
+    dial: Arc<Dial>,
 }
 
-#[derive(Clone)]
-enum State {
-    Dialing,
-    Open(Arc<Connection>),
-    Failed(Arc<Cause>),
+/// A dial: under way, or what came of it. Reading it is one atomic load.
+///
+/// Its waiters are woken in the order in which they came. A watch channel wakes them in an order of chance, and then no
+/// simulation could be repeated.
+#[derive(Default)]
+struct Dial {
+    outcome: OnceLock<Result<Arc<Connection>, Arc<Cause>>>,
+    ended: Notify,
+}
+
+impl Dial {
+    /// Waits for the end of the dial.
+    async fn wait(&self) -> Result<Arc<Connection>, Arc<Cause>> {
+        let mut ended = std::pin::pin!(self.ended.notified());
+        // First listen, then look: an end between the two is not missed.
+        ended.as_mut().enable();
+        if self.outcome.get().is_none() {
+            ended.await;
+        }
+        self.outcome.get().cloned().unwrap_or_else(|| Err(Arc::new(Cause::Closed)))
+    }
+
+    /// Only the first outcome counts.
+    fn end(&self, outcome: Result<Arc<Connection>, Arc<Cause>>) {
+        if self.outcome.set(outcome).is_ok() {
+            self.ended.notify_waiters();
+        }
+    }
+
+    fn connection(&self) -> Option<&Arc<Connection>> {
+        self.outcome.get()?.as_ref().ok()
+    }
+}
+
+/// The task's side of a dial. A task that is gone (its runtime ended, a connector panicked) has failed.
+struct Dialling(Arc<Dial>);
+
+impl Drop for Dialling {
+    fn drop(&mut self) {
+        self.0.end(Err(Arc::new(Cause::Closed)));
+    }
 }
 
 impl Pool {
@@ -103,10 +143,7 @@ impl Pool {
     /// The connection to `address`, if one is open. This is the way of every send.
     pub(crate) fn open(&self, address: &str) -> Option<Arc<Connection>> {
         let entries = self.entries.load();
-        match &*entries.get(address)?.state.borrow() {
-            State::Open(connection) if connection.is_usable() => Some(connection.clone()),
-            _ => None,
-        }
+        entries.get(address)?.dial.connection().filter(|connection| connection.is_usable()).cloned()
     }
 
     /// The connection to `address`; dials when there is none, waiting until `deadline`.
@@ -121,44 +158,39 @@ impl Pool {
         if let Some(connection) = self.open(address) {
             return Ok(connection);
         }
-        let mut state = self.dial(address)?;
-        let dialed = state.wait_for(|state| !matches!(state, State::Dialing));
-        match tokio::time::timeout_at(self.setup.clock.instant(deadline), dialed).await {
-            Ok(Ok(state)) => match &*state {
-                State::Open(connection) => Ok(connection.clone()),
-                State::Failed(cause) => Err(cause.clone()),
-                State::Dialing => Err(Arc::new(Cause::Closed)),
-            },
-            Ok(Err(_)) => Err(Arc::new(Cause::Closed)),
+        let dial = self.dial(address)?;
+        match tokio::time::timeout_at(self.setup.clock.instant(deadline), dial.wait()).await {
+            Ok(outcome) => outcome,
             Err(_) => Err(Arc::new(Cause::ConnectTimedOut)),
         }
     }
 
-    /// The state of the current dial, begun here if nobody else has.
-    fn dial(self: &Arc<Self>, address: &Arc<str>) -> Result<watch::Receiver<State>, Arc<Cause>> {
+    /// The current dial, begun here if nobody else has.
+    fn dial(self: &Arc<Self>, address: &Arc<str>) -> Result<Arc<Dial>, Arc<Cause>> {
         let mut writer = self.write();
         let entries = self.entries.load();
         if let Some(entry) = entries.get(address).filter(|entry| entry.is_alive()) {
-            return Ok(entry.state.clone());
+            return Ok(entry.dial.clone());
         }
         if self.setup.stop.is_cancelled() {
             return Err(Arc::new(Cause::Closed));
         }
         writer.generation += 1;
         let generation = writer.generation;
-        let (tell, state) = watch::channel(State::Dialing);
+        let dial = Arc::<Dial>::default();
         let mut changed = BTreeMap::clone(&entries);
-        changed.insert(address.clone(), Entry { generation, state: state.clone() });
+        changed.insert(address.clone(), Entry { generation, dial: dial.clone() });
         self.entries.store(Arc::new(changed));
         drop(writer);
         let (pool, address) = (self.clone(), address.clone());
-        let life = async move { pool.live(address, generation, tell).await };
+        let dialling = Dialling(dial.clone());
+        let life = async move { pool.live(address, generation, dialling).await };
         self.setup.tasks.spawn_on(life, &self.setup.runtime);
-        Ok(state)
+        Ok(dial)
     }
 
     /// The life of one connection, as one task.
-    async fn live(self: Arc<Self>, address: Arc<str>, generation: u64, tell: watch::Sender<State>) {
+    async fn live(self: Arc<Self>, address: Arc<str>, generation: u64, dialling: Dialling) {
         let (health, began) = (self.setup.healths.of(&address), self.setup.clock.now());
         // A dial is a request too: nobody new waits behind one that takes long.
         health.publish_oldest(Some(began));
@@ -185,17 +217,16 @@ impl Pool {
                     address: address.clone(),
                     health,
                 };
-                tell.send_replace(State::Open(Arc::new(Connection { posts, orders: orders.clone() })));
+                dialling.0.end(Ok(Arc::new(Connection { posts, orders: orders.clone() })));
                 // First entered, then looked: a stop between the two reaches the connection one way or the other.
                 self.write().living.insert(generation, orders.clone());
                 if self.setup.stop.is_cancelled() {
                     orders.stop();
                 }
                 (self.setup.on_open)(&address);
-                let cause = connection::drive(stream, wiring).await;
+                connection::drive(stream, wiring).await;
                 self.write().living.remove(&generation);
                 self.evict(&address, generation);
-                tell.send_replace(State::Failed(cause));
             }
             Err(cause) => {
                 tracing::debug!(%address, %cause, "dial failed");
@@ -204,7 +235,7 @@ impl Pool {
                     log(&address, health.observe_failure(self.setup.clock.now(), began, failure));
                 }
                 self.evict(&address, generation);
-                tell.send_replace(State::Failed(Arc::new(cause)));
+                dialling.0.end(Err(Arc::new(cause)));
             }
         }
     }
@@ -232,12 +263,11 @@ impl Pool {
 }
 
 impl Entry {
+    /// Whether it is dialling, or has a connection that can be used.
     fn is_alive(&self) -> bool {
-        match &*self.state.borrow() {
-            // A task that is gone (its runtime ended, a connector panicked) dials no more.
-            State::Dialing => self.state.has_changed().is_ok(),
-            State::Open(connection) => connection.is_usable(),
-            State::Failed(_) => false,
+        match self.dial.outcome.get() {
+            None => true,
+            Some(outcome) => outcome.as_ref().is_ok_and(|connection| connection.is_usable()),
         }
     }
 }

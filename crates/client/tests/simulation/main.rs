@@ -48,7 +48,8 @@ fn no_odd_seed_breaks_a_rule() {
 
 #[test]
 fn a_seed_always_tells_the_same_story() {
-    for seed in [3, 14, 159, 265] {
+    // 100, 159 and 265 once had dials whose waiters were woken in an order of chance.
+    for seed in [3, 14, 100, 159, 265].into_iter().chain(300..330) {
         let (first, second) = (world::play(seed), world::play(seed));
         for (n, (first, second)) in first.lines().iter().zip(second.lines()).enumerate() {
             assert_eq!(first, second, "seed {seed}, line {n}");
