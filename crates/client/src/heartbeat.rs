@@ -137,8 +137,12 @@ impl Heartbeat {
         let target = remoting.target(&address);
         let health = self.healths.of(&target);
         async move {
-            let call = Call::new(&header::Heartbeat {}, clock.now() + timeout).body(body);
+            let began = clock.now();
+            let call = Call::new(&header::Heartbeat {}, began + timeout).prompt().body(body);
             let answered = remoting.call(&address, call).await;
+            if answered.is_ok() {
+                health.observe_answer(began);
+            }
             // Whatever it says, it answers. That matters while the broker rests and is asked whether it is back.
             log(&target, health.observe_probe(clock.now(), answered.is_ok()));
             match answered {

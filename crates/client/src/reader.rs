@@ -126,7 +126,7 @@ impl Reader {
             expression_type: Some("TAG".to_owned()),
             broker_name: Some(self.queue.broker_name().to_owned()),
         };
-        let call = Call::new(&request, client.deadline() + hold).patient();
+        let call = Call::new(&request, client.deadline() + hold);
         let answer = client
             .remoting
             .call(&address, call)

@@ -119,14 +119,13 @@ impl<W: Word> Breaker<W> {
     /// Learns that an attempt that began at `began` failed.
     pub fn observe_failure(&self, now: Time, began: Time, failure: Failure) -> Option<Change> {
         self.change(now, |packed| match packed.phase {
+            // It was trying a broker of before.
+            Phase::Closed | Phase::Ramp | Phase::Trial if millis(began) < packed.let_in() => None,
             Phase::Closed if failure == Failure::Other && packed.failures + 1 < FAILURES => {
                 Some(Packed { failures: packed.failures + 1, ..packed })
             }
             Phase::Closed => Some(self.opened(now, packed)),
-            // It was trying a broker of before.
-            Phase::Ramp if millis(began) < packed.at => None,
-            Phase::Trial if millis(began) < packed.at.saturating_sub(CLAIM.as_millis() as u64) => None,
-            Phase::Ramp | Phase::Trial => Some(self.opened(now, packed)),
+            Phase::Ramp | Phase::Trial => Some(self.relapsed(now, packed)),
             Phase::HalfOpen if failure == Failure::RefusedDial => Some(self.opened(now, packed)),
             Phase::Open | Phase::Probing | Phase::HalfOpen => None,
         })
@@ -135,8 +134,9 @@ impl<W: Word> Breaker<W> {
     /// Opens because the broker has kept a request, sent at `since`, waiting for too long while others answer.
     pub fn observe_suspicion(&self, now: Time, since: Time) -> Option<Change> {
         self.change(now, |packed| match packed.phase {
-            Phase::Ramp if millis(since) < packed.at => None,
-            Phase::Closed | Phase::Ramp => Some(self.opened(now, packed)),
+            Phase::Closed | Phase::Ramp | Phase::Trial if millis(since) < packed.let_in() => None,
+            Phase::Closed => Some(self.opened(now, packed)),
+            Phase::Ramp | Phase::Trial => Some(self.relapsed(now, packed)),
             _ => None,
         })
     }
@@ -146,15 +146,22 @@ impl<W: Word> Breaker<W> {
         self.change(now, |packed| match packed.phase {
             Phase::Probing if answered => Some(Packed { phase: Phase::HalfOpen, at: millis(now), ..packed }),
             Phase::Probing => Some(self.opened(now, packed)),
+            // Only one-way messages come by: a second heartbeat stands for the send that would tell.
+            Phase::Trial if packed.failures == BY_HEARTBEAT && answered => {
+                Some(Packed { phase: Phase::Ramp, failures: 0, at: millis(now), ..packed })
+            }
+            Phase::Trial if packed.failures == BY_HEARTBEAT => Some(self.relapsed(now, packed)),
             _ => None,
         })
     }
 
-    /// Learns that the broker has said something, however late: as good as an answered heartbeat.
+    /// Learns that the broker has said something, however late: as good as an answered heartbeat. But one that was let
+    /// in and failed again answers, and too late: it rests to the end.
     pub fn observe_sign_of_life(&self, now: Time) -> Option<Change> {
         self.change(now, |packed| match packed.phase {
+            Phase::Open if packed.failures == RELAPSED => None,
             Phase::Open | Phase::Probing => {
-                Some(Packed { phase: Phase::HalfOpen, at: millis(now), ..packed })
+                Some(Packed { phase: Phase::HalfOpen, failures: 0, at: millis(now), ..packed })
             }
             _ => None,
         })
@@ -162,23 +169,45 @@ impl<W: Word> Breaker<W> {
 
     /// Whether the caller, and nobody else, is to have a heartbeat sent now.
     pub fn claim_probe(&self, now: Time) -> bool {
-        self.claim(now, Phase::Probing, |phase| matches!(phase, Phase::Open | Phase::Probing))
+        let is_free =
+            |packed: Packed| matches!(packed.phase, Phase::Open | Phase::Probing) && packed.at <= millis(now);
+        self.claim(now, is_free, |packed| Packed {
+            phase: Phase::Probing,
+            failures: 0,
+            at: millis(now + CLAIM),
+            ..packed
+        })
     }
 
     /// Whether the caller, and nobody else, is to try the broker with its send now.
     pub fn claim_trial(&self, now: Time) -> bool {
-        self.claim(now, Phase::Trial, |phase| matches!(phase, Phase::HalfOpen | Phase::Trial))
+        self.try_with(now, 0)
     }
 
-    fn claim(&self, now: Time, claimed: Phase, from: impl Fn(Phase) -> bool) -> bool {
+    /// Whether the caller, and nobody else, is to have a second heartbeat sent now, instead of a send.
+    pub fn claim_trial_by_heartbeat(&self, now: Time) -> bool {
+        self.try_with(now, BY_HEARTBEAT)
+    }
+
+    fn try_with(&self, now: Time, by: u8) -> bool {
+        let is_free = |packed: Packed| match packed.phase {
+            Phase::HalfOpen => true,
+            Phase::Trial => packed.at <= millis(now),
+            _ => false,
+        };
+        let claimed = |packed: Packed| {
+            let at = millis(now + CLAIM);
+            let age = at.saturating_sub(packed.let_in()).div_ceil(AGE);
+            let age = u16::try_from(age).unwrap_or(u16::MAX);
+            Packed { phase: Phase::Trial, failures: by, at, age, ..packed }
+        };
+        self.claim(now, is_free, claimed)
+    }
+
+    fn claim(&self, now: Time, is_free: impl Fn(Packed) -> bool, claimed: impl Fn(Packed) -> Packed) -> bool {
         let old = self.word.load();
         let packed = Packed::unpack(old).normal(now);
-        let due = packed.phase == Phase::HalfOpen || packed.at <= millis(now);
-        if !due || !from(packed.phase) {
-            return false;
-        }
-        let new = Packed { phase: claimed, at: millis(now + CLAIM), ..packed };
-        self.word.swap_if(old, new.pack()).is_ok()
+        is_free(packed) && self.word.swap_if(old, claimed(packed).pack()).is_ok()
     }
 
     /// Applies `step` until nobody else was faster; `None` leaves things as they are.
@@ -210,7 +239,13 @@ impl<W: Word> Breaker<W> {
             failures: 0,
             step: (packed.step + 1).min(RESTS.len() as u8 - 1),
             at: millis(now + rest),
+            age: 0,
         }
+    }
+
+    /// Opened again by a failure after it was let in.
+    fn relapsed(&self, now: Time, packed: Packed) -> Packed {
+        Packed { failures: RELAPSED, ..self.opened(now, packed) }
     }
 }
 
@@ -229,12 +264,15 @@ fn told(before: Packed, after: Packed, now: Time) -> Option<Change> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Packed {
     phase: Phase,
-    /// Failures in a row, while closed.
+    /// Failures in a row, while closed; otherwise [`RELAPSED`] or [`BY_HEARTBEAT`].
     failures: u8,
     /// How often it has opened without having closed again.
     step: u8,
-    /// Milliseconds since the start of the client: until when (Open, Probing, Trial), or since when (HalfOpen, Ramp).
+    /// Milliseconds since the start of the client: until when (Open, Probing, Trial), or since when (HalfOpen, Ramp, and
+    /// Closed after a ramp).
     at: u64,
+    /// Of a Trial: how long before `at` the broker was let in, in units of [`AGE`].
+    age: u16,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -255,9 +293,17 @@ impl Packed {
     /// A ramp that has come to its end is closed.
     fn normal(self, now: Time) -> Self {
         if self.phase == Phase::Ramp && millis(now) >= self.at + RAMP_STEP * RAMP_STEPS {
-            Self { phase: Phase::Closed, failures: 0, step: 0, at: 0 }
+            Self { phase: Phase::Closed, failures: 0, step: 0, ..self }
         } else {
             self
+        }
+    }
+
+    /// Since when the broker is used again: what was begun before says nothing about it.
+    const fn let_in(self) -> u64 {
+        match self.phase {
+            Phase::Trial => self.at.saturating_sub(self.age as u64 * AGE),
+            _ => self.at,
         }
     }
 
@@ -276,7 +322,11 @@ impl Packed {
     }
 
     const fn pack(self) -> u64 {
-        (self.at << 8) | ((self.step as u64) << 5) | ((self.failures as u64) << 3) | self.phase as u64
+        (self.at << 24)
+            | ((self.age as u64) << 8)
+            | ((self.step as u64) << 5)
+            | ((self.failures as u64) << 3)
+            | self.phase as u64
     }
 
     const fn unpack(word: u64) -> Self {
@@ -288,7 +338,13 @@ impl Packed {
             5 => Phase::Ramp,
             _ => Phase::Closed,
         };
-        Self { phase, failures: (word >> 3) as u8 & 3, step: (word >> 5) as u8 & 7, at: word >> 8 }
+        Self {
+            phase,
+            failures: (word >> 3) as u8 & 3,
+            step: (word >> 5) as u8 & 7,
+            age: (word >> 8) as u16,
+            at: word >> 24,
+        }
     }
 }
 
@@ -325,8 +381,14 @@ const RESTS: [Duration; 6] = [
     Duration::from_secs(16),
     Duration::from_secs(30),
 ];
-/// How long a claim holds: longer than the heartbeat or the send that it stands for takes by default.
+/// How long a claim holds, unless its end is told before.
 const CLAIM: Duration = Duration::from_secs(3);
+/// A failure after the broker was let in opened it, not a first one.
+const RELAPSED: u8 = 1;
+/// A heartbeat stands for the send of a trial.
+const BY_HEARTBEAT: u8 = 1;
+/// Milliseconds: an age of 16 bits reaches over an hour.
+const AGE: u64 = 64;
 /// Milliseconds at each share, and how many of them: 1/8, 1/4, 1/2.
 const RAMP_STEP: u64 = 1_000;
 const RAMP_STEPS: u64 = 3;
@@ -449,6 +511,39 @@ mod tests {
     }
 
     #[test]
+    fn one_that_relapsed_is_not_let_in_by_a_late_answer() {
+        let breaker = Breaker::new(3);
+        breaker.observe_suspicion(at(300), at(0));
+        breaker.observe_sign_of_life(at(400));
+        assert!(breaker.claim_trial(at(400)));
+        breaker.observe_failure(at(1_400), at(400), Failure::Other);
+        assert_eq!(breaker.observe_sign_of_life(at(1_600)), None);
+        assert!(open_until(&breaker, at(1_600)).since(at(1_400)) >= Duration::from_millis(1_600));
+    }
+
+    #[test]
+    fn two_heartbeats_let_it_in_where_only_one_way_messages_come_by() {
+        let breaker = Breaker::new(3);
+        breaker.observe_failure(at(0), at(0), Failure::RefusedDial);
+        let due = open_until(&breaker, at(0));
+        assert!(breaker.claim_probe(due));
+        breaker.observe_probe(due, true);
+        assert!(breaker.claim_trial_by_heartbeat(due) && !breaker.claim_trial(due));
+        assert_eq!(breaker.observe_probe(due, true), Some(Change::Readmitted));
+    }
+
+    #[test]
+    fn a_trial_that_keeps_us_waiting_is_over() {
+        let breaker = Breaker::new(3);
+        breaker.observe_failure(at(0), at(0), Failure::RefusedDial);
+        breaker.observe_sign_of_life(at(500));
+        assert!(breaker.claim_trial(at(600)));
+        // What the heartbeat of before left behind is no sign; the trial's own send is.
+        assert_eq!(breaker.observe_suspicion(at(900), at(400)), None);
+        assert!(breaker.observe_suspicion(at(900), at(600)).is_some());
+    }
+
+    #[test]
     fn a_failure_while_it_is_open_does_not_prolong_its_rest() {
         let breaker = Breaker::new(3);
         breaker.observe_failure(at(0), at(0), Failure::RefusedDial);
@@ -459,10 +554,12 @@ mod tests {
 
     #[test]
     fn a_word_keeps_every_field() {
-        for (phase, failures, step, at) in
-            [(Phase::Closed, 3, 0, 0), (Phase::Ramp, 0, 5, (1 << 56) - 1), (Phase::Trial, 1, 7, 123_456)]
-        {
-            let packed = Packed { phase, failures, step, at };
+        for (phase, failures, step, at, age) in [
+            (Phase::Closed, 3, 0, 0, 0),
+            (Phase::Ramp, 0, 5, (1 << 40) - 1, 0),
+            (Phase::Trial, 1, 7, 123_456, u16::MAX),
+        ] {
+            let packed = Packed { phase, failures, step, at, age };
             assert_eq!(Packed::unpack(packed.pack()), packed);
         }
     }

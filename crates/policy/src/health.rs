@@ -19,6 +19,8 @@ pub struct BrokerHealth {
     breaker: Breaker,
     /// When the oldest unanswered request was sent, in nanoseconds since the start; `u64::MAX` when there is none.
     oldest: AtomicU64,
+    /// When the last request was sent that it has answered, in nanoseconds since the start.
+    answered: AtomicU64,
     /// An estimate of the latency that 99 of 100 answers keep, in nanoseconds; 0 before the first.
     p99: AtomicU64,
     rest: Rest,
@@ -50,6 +52,7 @@ impl BrokerHealth {
         Self {
             breaker: Breaker::new(seed),
             oldest: AtomicU64::new(u64::MAX),
+            answered: AtomicU64::new(0),
             p99: AtomicU64::new(0),
             rest: Rest::new(),
             speaks_v1: AtomicBool::new(false),
@@ -67,6 +70,7 @@ impl BrokerHealth {
                 Standing::ProbeDue
             }
             BreakerState::HalfOpen => Standing::TrialDue,
+            BreakerState::Trial { .. } if self.is_suspect(now) => Standing::Suspect,
             BreakerState::Trial { until } if until <= now => Standing::TrialDue,
             BreakerState::Open { until }
             | BreakerState::Probing { until }
@@ -86,9 +90,26 @@ impl BrokerHealth {
         oldest != u64::MAX && now.since(Time::from_start(Duration::from_nanos(oldest))) > self.patience()
     }
 
-    /// How long a request may wait before the broker is suspected.
+    /// How long a request may wait before the broker is suspected: 250 ms, longer for one that is always slow, and
+    /// never so long that no send would last until then.
     pub fn patience(&self) -> Duration {
-        PATIENCE.max(4 * self.usual_latency())
+        (4 * self.usual_latency()).clamp(PATIENCE, MOST_PATIENCE)
+    }
+
+    /// Since when its oldest request waits, if one does.
+    pub fn waits_since(&self) -> Option<Time> {
+        let oldest = self.oldest.load(Relaxed);
+        (oldest != u64::MAX).then(|| Time::from_start(Duration::from_nanos(oldest)))
+    }
+
+    /// Whether it has answered a request that was sent at `time` or later.
+    pub fn has_answered_since(&self, time: Time) -> bool {
+        Time::from_start(Duration::from_nanos(self.answered.load(Relaxed))) >= time
+    }
+
+    /// Learns that it has answered a request that was sent at `sent`.
+    pub fn observe_answer(&self, sent: Time) {
+        self.answered.store(sent.since_start().as_nanos() as u64, Relaxed);
     }
 
     /// The latency that 99 of 100 answers keep, as far as is known.
@@ -105,6 +126,7 @@ impl BrokerHealth {
     /// Learns that the broker answered as it should after `took`.
     pub fn observe_success(&self, now: Time, took: Duration) -> Option<Change> {
         self.learn(took);
+        self.observe_answer(now - took);
         self.breaker.observe_success(now)
     }
 
@@ -131,6 +153,11 @@ impl BrokerHealth {
     /// Whether the caller, and nobody else, is to try the broker with its send now.
     pub fn claim_trial(&self, now: Time) -> bool {
         self.breaker.claim_trial(now)
+    }
+
+    /// Whether the caller, and nobody else, is to have a second heartbeat sent now, instead of a send that tells nothing.
+    pub fn claim_trial_by_heartbeat(&self, now: Time) -> bool {
+        self.breaker.claim_trial_by_heartbeat(now)
     }
 
     /// Learns how a heartbeat ended; it matters while the breaker waits for one.
@@ -173,8 +200,10 @@ impl BrokerHealth {
     }
 }
 
-/// Nobody is suspected sooner.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// Nobody is suspected sooner, and an attempt that had less time says nothing about its broker.
+pub const PATIENCE: Duration = Duration::from_millis(250);
+/// Nobody is suspected later: with a deadline of 3 s and three attempts, none lasts longer.
+const MOST_PATIENCE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -204,6 +233,14 @@ mod tests {
         health.publish_oldest(Some(at(0)));
         assert!(!health.is_suspect(at(700)));
         assert!(health.is_suspect(at(801)));
+    }
+
+    #[test]
+    fn patience_has_an_end() {
+        let health = BrokerHealth::new(1);
+        health.observe_success(at(1), Duration::from_secs(20));
+        health.publish_oldest(Some(at(0)));
+        assert!(health.is_suspect(at(1_001)));
     }
 
     #[test]

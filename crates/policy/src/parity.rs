@@ -47,13 +47,14 @@ fn choose_v5(choice: &Choice<'_>, asked: &Asked<'_>) -> Option<PublishQueue> {
         .or_else(|| choice.rotation.step(choice.info))
 }
 
-/// Available ones, the last one too; else one of the better half of those that rest; else any.
+/// Available ones, the last one too; else one of the better half of those that rest; else any. The rotation takes one
+/// step, however many queues are looked at: who stands behind a broker that rests gets its turns.
 fn choose_v4_9(choice: &Choice<'_>, now: Time) -> Option<PublishQueue> {
-    let rest = |broker: usize| choice.health[broker].rest();
-    if let Some(queue) = probe(choice, |queue| rest(queue.broker).is_available(now)) {
-        return Some(queue);
-    }
-    pick_one_at_least(choice, now).or_else(|| choice.rotation.step(choice.info))
+    let queues = choice.info.queues();
+    let turn = choice.rotation.turn();
+    let mut nth = (0..queues.len()).map(|n| queues[turn.wrapping_add(n) % queues.len()]);
+    let available = nth.find(|queue| choice.health[queue.broker].rest().is_available(now));
+    available.or_else(|| pick_one_at_least(choice, now)).or_else(|| choice.rotation.step(choice.info))
 }
 
 /// `LatencyFaultToleranceImpl.pickOneAtLeast` of 4.9, and what its caller makes of it: the rotation's queue with the
@@ -63,12 +64,14 @@ fn pick_one_at_least(choice: &Choice<'_>, now: Time) -> Option<PublishQueue> {
         (0..choice.info.brokers().len()).filter(|broker| choice.health[*broker].rest().is_known()).collect();
     items.sort_by_key(|broker| choice.health[*broker].rest().rank(now));
     let half = (items.len() / 2).max(1);
-    let broker = *items.get(choice.rotation.turn() % half)?;
+    let broker = *items.get(choice.rotation.worst_turn() % half)?;
     let queues = choice.info.queues().iter().filter(|queue| queue.broker == broker).count();
     if queues == 0 {
         choice.health[broker].rest().forget();
         return None;
     }
+    // One turn for the queue whose place is taken, one for the id.
+    choice.rotation.turn();
     let queue_id = i32::try_from(choice.rotation.turn() % queues).ok()?;
     Some(PublishQueue { broker, queue_id })
 }

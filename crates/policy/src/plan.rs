@@ -19,6 +19,7 @@ use maxq_protocol::ResponseCode;
 
 use crate::{
     answer::{Action, is_outage},
+    breaker::BreakerState,
     budget::RetryBudget,
     health::{BrokerHealth, Standing},
     ladder::{Fault, Ladder},
@@ -64,6 +65,7 @@ pub struct SendPlan {
     reconnect: Once,
     long_form: Once,
     over: bool,
+    is_oneway: bool,
     outcome: Outcome,
     stored: bool,
     notice: Option<(u32, Notice)>,
@@ -113,10 +115,19 @@ impl SendPlan {
             reconnect: Once::Unused,
             long_form: Once::Unused,
             over: false,
+            is_oneway: false,
             outcome: Outcome::NotSent,
             stored: false,
             notice: None,
         }
+    }
+
+    /// The same plan for a send without an answer: it tells nothing about the health of its broker.
+    #[must_use]
+    pub const fn oneway(mut self) -> Self {
+        self.is_oneway = true;
+        self.policy.retry_after_unknown = false;
+        self
     }
 
     /// What to do at `now`.
@@ -127,12 +138,11 @@ impl SendPlan {
         if now >= self.deadline {
             return Step::Stop(Stop::Deadline);
         }
-        if self.begun >= self.policy.attempts.max(1) {
+        if self.begun >= self.attempts() {
             return Step::Stop(Stop::Attempts);
         }
         if self.refresh == Once::Wanted {
-            self.refresh = Once::Used;
-            return Step::Refresh;
+            return self.refresh(now);
         }
         if self.pause > 0 {
             let pause = Duration::from_micros(core::mem::take(&mut self.pause).into());
@@ -144,8 +154,8 @@ impl SendPlan {
         }
         let Some(queue) = self.choose(now, choice) else {
             // The broker may be new: look once before the queue is refused.
-            return match core::mem::replace(&mut self.refresh, Once::Used) {
-                Once::Unused => Step::Refresh,
+            return match self.refresh {
+                Once::Unused => self.refresh(now),
                 _ => Step::Stop(Stop::NoSuchBroker),
             };
         };
@@ -159,7 +169,10 @@ impl SendPlan {
         self.paused = false;
         self.begun += 1;
         self.queue_id = queue.queue_id;
-        Step::Try { queue, until: self.until(now, choice, queue) }
+        let share = self.share(now, choice, queue);
+        // Where nothing may follow a time-out, only a dial has to leave time for another broker.
+        let until = if self.policy.retry_after_unknown { share } else { self.deadline };
+        Step::Try { queue, until, dial_until: share }
     }
 
     /// Learns how the attempt at `broker_name` ended.
@@ -167,8 +180,6 @@ impl SendPlan {
         let avoid = match end {
             // Over with the first answer: the common case remembers nothing, and so allocates nothing.
             AttemptEnd::Answered { action: Action::Stored, code } if code == ResponseCode::SUCCESS => None,
-            // The route was wrong, not its broker: that one may be chosen again at once.
-            AttemptEnd::Answered { action: Action::RefreshRoute, .. } => Some(false),
             AttemptEnd::Answered { action: Action::Reconnect, .. } => Some(self.reconnect != Once::Unused),
             AttemptEnd::Answered { action: Action::LongForm, .. } => Some(self.long_form != Once::Unused),
             _ => Some(true),
@@ -278,8 +289,9 @@ impl SendPlan {
             Rules::JavaAsync(parity) => (parity, true),
         };
         let last = self.tried.last().map(|tried| &*tried.broker_name);
-        let reset = (last.is_some() && !is_async).then_some(self.chance as usize & 0x7FFF_FFFF);
-        let latency_fault = self.policy.latency_fault;
+        let (latency_fault, is_retry) = (self.policy.latency_fault, last.is_some());
+        let chance = fastrand::Rng::with_seed(self.chance ^ u64::from(self.begun)).usize(..) & 0x7FFF_FFFF;
+        let reset = (is_retry && !is_async).then_some(chance);
         let queue = parity::choose(parity, choice, &parity::Asked { now, last, latency_fault, reset })?;
         // `MQClientAPIImpl.onExceptionImpl` takes the name of another broker, and nothing else of its queue.
         let queue_id = if is_async && last.is_some() { self.queue_id } else { queue.queue_id };
@@ -289,29 +301,34 @@ impl SendPlan {
     /// A broker that was not tried and is well; else one that was tried and is well; else, of those that were not
     /// tried or of all, the one that rests for the shortest time.
     fn choose_well(&mut self, now: Time, choice: &Choice<'_>) -> Option<PublishQueue> {
-        let untried = choice.rotation.next(choice.info, |broker| {
-            !self.has_tried(choice.info, broker) && self.may_use(now, choice, broker)
-        });
-        if untried.is_some() {
-            return untried;
-        }
-        let tried = (!self.tried.is_empty()).then(|| {
-            choice.rotation.next(choice.info, |broker| {
-                self.has_tried(choice.info, broker) && self.may_use(now, choice, broker)
-            })
-        });
-        if let Some(Some(queue)) = tried {
-            return Some(queue);
+        // Another send may be quicker to claim a trial: then this one looks again.
+        for _ in 0..=choice.info.brokers().len() {
+            let Some(queue) = self.choose_among_well(now, choice) else { break };
+            let health = &choice.health[queue.broker];
+            if health.standing(now) != Standing::TrialDue || health.claim_trial(now) {
+                return Some(queue);
+            }
         }
         // Nobody is well: that may be our own pause, and is no reason to shut anybody out.
         self.notice = self.notice.filter(|(_, notice)| *notice != Notice::Suspect);
-        let soonest = (0..choice.info.brokers().len()).min_by_key(|broker| {
-            (self.has_tried(choice.info, *broker), self.usable_at(now, choice, *broker))
-        })?;
-        choice.rotation.next(choice.info, |broker| broker == soonest)
+        let rank = |broker| (self.has_tried(choice.info, broker), self.usable_at(now, choice, broker));
+        let least = (0..choice.info.brokers().len()).map(rank).min()?;
+        choice.rotation.next(choice.info, |broker| rank(broker) == least)
     }
 
-    /// Whether `broker` is well enough for this send. Claims what is due: a heartbeat, or this send as a trial.
+    fn choose_among_well(&mut self, now: Time, choice: &Choice<'_>) -> Option<PublishQueue> {
+        let untried = choice.rotation.next(choice.info, |broker| {
+            !self.has_tried(choice.info, broker) && self.may_use(now, choice, broker)
+        });
+        if untried.is_some() || self.tried.is_empty() {
+            return untried;
+        }
+        choice.rotation.next(choice.info, |broker| {
+            self.has_tried(choice.info, broker) && self.may_use(now, choice, broker)
+        })
+    }
+
+    /// Whether `broker` is well enough for this send. What it needs beside a send is noted.
     fn may_use(&mut self, now: Time, choice: &Choice<'_>, broker: usize) -> bool {
         let health = &choice.health[broker];
         if self.policy.latency_fault && !health.rest().is_available(now) {
@@ -320,19 +337,35 @@ impl SendPlan {
         match health.standing(now) {
             Standing::Good => true,
             Standing::Share(eighths) => self.roll() < u32::from(eighths),
-            Standing::TrialDue => health.claim_trial(now),
+            Standing::TrialDue if self.is_oneway => {
+                if self.notice.is_none() && health.claim_trial_by_heartbeat(now) {
+                    self.notice = Some((broker as u32, Notice::ProbeDue));
+                }
+                false
+            }
+            Standing::TrialDue => true,
             Standing::ProbeDue => {
                 if self.notice.is_none() && health.claim_probe(now) {
                     self.notice = Some((broker as u32, Notice::ProbeDue));
                 }
                 false
             }
-            Standing::Suspect => {
+            Standing::Suspect if self.others_answer(now, choice, broker) => {
                 self.notice = self.notice.or(Some((broker as u32, Notice::Suspect)));
                 false
             }
+            // All keep us waiting, or nobody was asked meanwhile: that may be our own pause.
+            Standing::Suspect => !matches!(health.breaker(now), BreakerState::Trial { .. }),
             Standing::Resting(_) => false,
         }
+    }
+
+    /// Whether another broker has answered what was sent while this one kept us waiting.
+    fn others_answer(&self, now: Time, choice: &Choice<'_>, broker: usize) -> bool {
+        let health = &choice.health[broker];
+        let since = health.waits_since().unwrap_or(now) + health.patience() / 2;
+        let others = choice.health.iter().enumerate().filter(|(other, _)| *other != broker);
+        others.into_iter().any(|(_, other)| other.has_answered_since(since))
     }
 
     /// When a broker that is not well may be used again.
@@ -347,9 +380,10 @@ impl SendPlan {
         if self.policy.latency_fault { rested.max(health.rest().until()) } else { rested }
     }
 
-    /// The share of this attempt: all of the rest, unless another broker could use a part of it.
-    fn until(&self, now: Time, choice: &Choice<'_>, chosen: PublishQueue) -> Time {
-        let left = self.policy.attempts.max(1).saturating_sub(self.begun) + 1;
+    /// Until when this attempt may last, so that another broker could use a part of the time: all of the rest, if there
+    /// is none.
+    fn share(&self, now: Time, choice: &Choice<'_>, chosen: PublishQueue) -> Time {
+        let left = self.attempts().saturating_sub(self.begun) + 1;
         if left == 1 || self.target != Target::Any {
             return self.deadline;
         }
@@ -370,9 +404,27 @@ impl SendPlan {
                 && !self.has_tried(choice.info, broker)
                 && matches!(
                     choice.health[broker].standing(now),
-                    Standing::Good | Standing::Share(_) | Standing::TrialDue
+                    Standing::Good | Standing::Share(_) | Standing::TrialDue | Standing::Suspect
                 )
         })
+    }
+
+    /// Attempts in all. Apache's synchronous send to one queue has only one.
+    fn attempts(&self) -> u32 {
+        match (&self.policy.rules, &self.target) {
+            (Rules::JavaSync(_), Target::Queue { .. }) => 1,
+            _ => self.policy.attempts.max(1),
+        }
+    }
+
+    /// A fetch of the route gets a share of the time, too. It is a pause: the broker that was wrong about the route may
+    /// be asked again at once, if it is the only one.
+    fn refresh(&mut self, now: Time) -> Step {
+        self.refresh = Once::Used;
+        self.paused = true;
+        let left = self.attempts().saturating_sub(self.begun) + 1;
+        let share = (self.deadline.since(now) / left).max(LEAST_ATTEMPT);
+        Step::Refresh { until: self.deadline.min(now + share) }
     }
 
     fn has_tried(&self, info: &PublishInfo, broker: usize) -> bool {

@@ -147,11 +147,16 @@ pub enum Step {
         queue: PublishQueue,
         /// When the attempt ends; after now, and never after the deadline.
         until: Time,
+        /// When to give up waiting for a connection; not after `until`.
+        dial_until: Time,
     },
     /// Wait until then, and ask again.
     Wait(Time),
-    /// Fetch the route anew, and ask again.
-    Refresh,
+    /// Fetch the route anew, waiting no longer than this, and ask again.
+    Refresh {
+        /// When to go on with the old one.
+        until: Time,
+    },
     /// It is over.
     Stop(Stop),
 }

@@ -10,12 +10,16 @@ use crate::route::{PublishInfo, PublishQueue};
 /// Java keeps one index per thread and topic (`ThreadLocalIndex`); one counter for all spreads evenly whatever the
 /// number of tasks. It wraps without harm.
 #[derive(Debug, Default)]
-pub struct Rotation(AtomicUsize);
+pub struct Rotation {
+    index: AtomicUsize,
+    /// Among brokers that rest, for Apache's rules of 4.9 (`whichItemWorst`).
+    worst: AtomicUsize,
+}
 
 impl Rotation {
     /// A rotation that begins at `seed`, so that many clients do not all begin at the same queue.
     pub const fn new(seed: usize) -> Self {
-        Self(AtomicUsize::new(seed))
+        Self { index: AtomicUsize::new(seed), worst: AtomicUsize::new(seed) }
     }
 
     /// The next queue of a broker that `may_use` accepts; `None` when there is no such broker. Each broker is asked
@@ -25,7 +29,7 @@ impl Rotation {
     /// list does not get them all.
     pub fn next(&self, info: &PublishInfo, mut may_use: impl FnMut(usize) -> bool) -> Option<PublishQueue> {
         let queues = info.queues();
-        let turn = self.0.fetch_add(1, Relaxed);
+        let turn = self.index.fetch_add(1, Relaxed);
         let first = *queues.get(turn.checked_rem(queues.len())?)?;
         if may_use(first.broker) {
             return Some(first);
@@ -39,18 +43,23 @@ impl Rotation {
 
     /// Just the next queue; `None` when there are none.
     pub fn step(&self, info: &PublishInfo) -> Option<PublishQueue> {
-        let turn = self.0.fetch_add(1, Relaxed);
+        let turn = self.index.fetch_add(1, Relaxed);
         info.queues().get(turn.checked_rem(info.queues().len())?).copied()
     }
 
     /// Goes on from another place.
     pub(crate) fn reset(&self, to: usize) {
-        self.0.store(to, Relaxed);
+        self.index.store(to, Relaxed);
+    }
+
+    /// The next number of the other rotation.
+    pub(crate) fn worst_turn(&self) -> usize {
+        self.worst.fetch_add(1, Relaxed)
     }
 
     /// The next number of the rotation, for choices among something else than queues.
     pub(crate) fn turn(&self) -> usize {
-        self.0.fetch_add(1, Relaxed)
+        self.index.fetch_add(1, Relaxed)
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) fn plan(policy: RetryPolicy) -> SendPlan {
 
 pub(crate) fn tried(step: Step) -> (PublishQueue, Time) {
     match step {
-        Step::Try { queue, until } => (queue, until),
+        Step::Try { queue, until, .. } => (queue, until),
         other => panic!("expected an attempt, got {other:?}"),
     }
 }

@@ -149,6 +149,7 @@ impl Ready {
         };
         let seed = under_way.producer.client().shared().next_seed();
         let plan = SendPlan::new(order.policy, order.deadline, target, seed);
+        let plan = if order.is_oneway { plan.oneway() } else { plan };
         Ok(Send {
             topic,
             prepared,

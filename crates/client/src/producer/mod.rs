@@ -549,7 +549,7 @@ impl Sending {
         let deadline = self.deadline.unwrap_or_else(|| clock.now() + config.timeout);
         let mut policy = self.retry.unwrap_or(config.retry);
         policy.retry_after_unknown &= self.to.is_none();
-        (self.producer, self.message, Order { deadline, policy, to: self.to })
+        (self.producer, self.message, Order { deadline, policy, to: self.to, is_oneway: false })
     }
 }
 
@@ -558,6 +558,7 @@ struct Order {
     deadline: Time,
     policy: RetryPolicy,
     to: Option<Box<Destination>>,
+    is_oneway: bool,
 }
 
 /// The future of a send. `Send` and `'static`, so it can be spawned.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, future::Future, mem, pin::Pin, sync::Arc, time::Duration}
 
 use maxq_policy::{
     Action, AttemptEnd, Broker, BrokerHealth, Choice, Failure, Notice, PublishInfo, SendPlan, Step, Stop,
-    Time, is_outage, judge,
+    Time, health::PATIENCE, is_outage, judge,
 };
 use maxq_protocol::{
     RemotingCommand, Request, ResponseCode, Topic,
@@ -47,7 +47,7 @@ pub(super) fn oneway(
     message: Message,
     mut order: Order,
 ) -> impl Future<Output = Result<(), SendError>> + std::marker::Send {
-    order.policy.retry_after_unknown = false;
+    order.is_oneway = true;
     run::<Handed>(Stage::Ordered(producer, Parcel::One(message), order))
 }
 
@@ -196,6 +196,7 @@ pub(super) struct Send {
 
 /// Where an attempt goes.
 struct Aim<'b> {
+    dial_until: Time,
     broker: &'b Broker,
     queue_id: i32,
     health: &'b BrokerHealth,
@@ -220,8 +221,9 @@ impl Send {
             let route = self.route.clone();
             let Ok(info) = route.publish.as_deref() else { return Err(Stopped::NoRoute) };
             match self.next(now, info, &route) {
-                Step::Try { queue, until } => {
+                Step::Try { queue, until, dial_until } => {
                     let aim = Aim {
+                        dial_until,
                         broker: &info.brokers()[queue.broker],
                         queue_id: queue.queue_id,
                         health: &route.health[queue.broker],
@@ -231,7 +233,7 @@ impl Send {
                     }
                 }
                 Step::Wait(until) => Box::pin(self.rest(until)).await,
-                Step::Refresh => Box::pin(self.refresh()).await,
+                Step::Refresh { until } => Box::pin(self.refresh(until)).await,
                 Step::Stop(stop) => return Err(Stopped::Plan(stop)),
             }
             now = self.client().clock.now();
@@ -254,7 +256,7 @@ impl Send {
 
     /// One attempt; a receipt ends the send.
     async fn attempt(&mut self, aim: &Aim<'_>, began: Time, until: Time) -> Option<SendReceipt> {
-        let result = match self.connection(aim, until).await {
+        let result = match self.connection(aim).await {
             Ok(connection) => match self.begin_call(&connection, aim, until) {
                 Ok(answer) => end_call(connection, answer).await,
                 Err(error) => Err(error),
@@ -274,7 +276,7 @@ impl Send {
 
     /// One one-way attempt; a value ends the send.
     async fn cast(&mut self, aim: &Aim<'_>, began: Time, until: Time) -> Option<()> {
-        let result = match self.connection(aim, until).await {
+        let result = match self.connection(aim).await {
             Ok(connection) => match self.begin_cast(&connection, aim, until) {
                 Ok(taken) => end_cast(taken).await,
                 Err(error) => Err(error),
@@ -313,12 +315,12 @@ impl Send {
 
     /// The connection to the queue's broker. From here until the attempt has ended, a cancelled caller leaves an
     /// unknown outcome.
-    async fn connection(&mut self, aim: &Aim<'_>, until: Time) -> Result<Arc<Connection>, CallError> {
+    async fn connection(&mut self, aim: &Aim<'_>) -> Result<Arc<Connection>, CallError> {
         let remoting = &self.client().remoting;
         let connection = match remoting.open(&aim.broker.address) {
             Some(connection) => connection,
             None => {
-                let dialled = remoting.connection(&aim.broker.address, until);
+                let dialled = remoting.connection(&aim.broker.address, aim.dial_until);
                 let dialled = unless(self.closing.as_ref(), dialled);
                 // Boxed: a send nearly always finds an open connection.
                 let gave_up = || CallError { phase: Phase::Connect, cause: Arc::new(Cause::Closed) };
@@ -335,7 +337,7 @@ impl Send {
     }
 
     fn call<'b, R: Request>(&self, header: &'b R, until: Time) -> Call<'b, R> {
-        Call::new(header, until).body(self.prepared.body.clone()).paid_by(&self.permit)
+        Call::new(header, until).prompt().body(self.prepared.body.clone()).paid_by(&self.permit)
     }
 
     fn header<'b>(&'b self, broker_name: &'b str, queue_id: i32) -> SendMessage<'b> {
@@ -429,7 +431,7 @@ impl Send {
         self.last = LastEnd::Silent(self.client().blame(&attempt.address, error));
         // A lost connection and a failed dial have been told by who owned them. And an attempt that had little time
         // says nothing about its broker.
-        if matches!(*error.cause, Cause::TimedOut) && attempt.elapsed >= aim.health.patience() {
+        if matches!(*error.cause, Cause::TimedOut) && attempt.elapsed >= PATIENCE {
             self.blame_broker(now, aim, &attempt, Failure::Other);
         }
         // The broker may be gone, and the route may know it already.
@@ -472,9 +474,9 @@ impl Send {
         }
     }
 
-    async fn refresh(&mut self) {
+    async fn refresh(&mut self, until: Time) {
         let (wish, seen) = (self.producer().wish(), Some(self.route.version));
-        let newer = self.client().routes.need(&self.topic, wish, seen, self.plan.deadline());
+        let newer = self.client().routes.need(&self.topic, wish, seen, until);
         match unless(self.closing.as_ref(), newer).await {
             Some(Ok(route)) => self.route = route,
             Some(Err(error)) => tracing::debug!(topic = %self.topic, %error, "refresh failed"),

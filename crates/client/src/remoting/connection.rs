@@ -96,6 +96,8 @@ pub(super) struct Wiring {
     pub(super) orders: Arc<Orders>,
     pub(super) address: Arc<str>,
     pub(super) health: Arc<BrokerHealth>,
+    /// Told when the server is mute and this connection begins to listen.
+    pub(super) on_mute: Box<dyn Fn() + Send + Sync>,
 }
 
 /// What a connection task is told from outside. One atomic to look at, one event to wait for.
@@ -106,12 +108,18 @@ pub(crate) struct Orders {
 }
 
 const RETIRE: u8 = 1;
-const STOP: u8 = 2;
+const HUSH: u8 = 2;
+const STOP: u8 = 3;
 
 impl Orders {
     /// Finish what is under way, take nothing new.
     pub(super) fn retire(&self) {
         self.give(RETIRE);
+    }
+
+    /// As [`retire`](Self::retire), and listen no longer whether a mute server wakes up.
+    pub(super) fn hush(&self) {
+        self.give(HUSH);
     }
 
     /// End now.
@@ -125,6 +133,10 @@ impl Orders {
 
     fn is_stop(&self) -> bool {
         self.order.load(Ordering::Acquire) == STOP
+    }
+
+    fn is_hush(&self) -> bool {
+        self.order.load(Ordering::Acquire) >= HUSH
     }
 
     /// Orders only become stricter. The permit of `notify_one` stays when the task is not waiting just then.
@@ -261,7 +273,7 @@ impl Driver {
                             }
                             // The clock was just read, and a busy connection seldom comes to its timer.
                             if self.last_heard >= self.nearest() {
-                                self.expire(self.last_heard, &orders);
+                                self.expire(self.last_heard, wiring);
                             }
                         }
                         Err(error) => return Cause::Io(error),
@@ -283,7 +295,7 @@ impl Driver {
                 },
                 () = timer.fired() => {
                     let now = self.clock.now();
-                    self.expire(now, &orders);
+                    self.expire(now, wiring);
                     if self.nobody_waits() && now >= self.last_heard + IDLE {
                         return Cause::Idle;
                     }
@@ -296,7 +308,12 @@ impl Driver {
                     wiring.posts.close();
                     intake = Intake::Closing;
                     // The next connection to this address speaks for the broker from now on.
-                    self.health.publish_oldest(None);
+                    if self.published.take().is_some() {
+                        self.health.publish_oldest(None);
+                    }
+                    if orders.is_hush() {
+                        self.listening_until = None;
+                    }
                 }
                 () = std::future::ready(()), if reads >= READS => {}
             }
@@ -418,7 +435,11 @@ impl Driver {
         let untaken = if self.untaken.is_empty() { Time::NEVER } else { self.untaken_nearest };
         let flying = self.inflight.nearest_deadline().unwrap_or(Time::NEVER);
         let nearest = queued.min(untaken).min(flying);
-        let nearest = nearest.min(self.listening_until.unwrap_or(Time::NEVER));
+        // As long as somebody waits, nothing depends on the end of listening.
+        let nearest = match self.listening_until {
+            Some(until) if nearest == Time::NEVER => until,
+            _ => nearest,
+        };
         if nearest == Time::NEVER { self.last_heard + IDLE } else { nearest }
     }
 
@@ -437,16 +458,17 @@ impl Driver {
     /// Tells who waits too long. A server that has said nothing at all since such a request was written may be
     /// frozen, or the link may be dead without a sign: whoever comes next dials anew, and this connection only listens
     /// whether the server wakes up.
-    fn expire(&mut self, now: Time, orders: &Orders) {
+    fn expire(&mut self, now: Time, wiring: &Wiring) {
         let timeout = Arc::new(Cause::TimedOut);
         let mut is_mute = false;
         for (flying, sent) in self.inflight.expire(now) {
             is_mute |= self.last_heard <= sent && now.since(sent) >= MUTE;
             flying.waiter.fail(Unanswered::NoAnswer(timeout.clone()));
         }
-        if is_mute && !orders.is_given() {
-            orders.retire();
+        if is_mute && !wiring.orders.is_given() {
             self.listening_until = Some(now + LISTEN);
+            wiring.orders.retire();
+            (wiring.on_mute)();
         }
         // Their bytes stay in the outbox and may still leave: unknown, not "not sent".
         if self.untaken_nearest <= now {

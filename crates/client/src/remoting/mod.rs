@@ -66,12 +66,13 @@ pub(crate) struct Call<'a, R> {
 
 impl<'a, R: Request> Call<'a, R> {
     pub(crate) fn new(request: &'a R, deadline: Time) -> Self {
-        Self { request, body: Bytes::new(), deadline, permit: Weak::new(), prompt: true }
+        Self { request, body: Bytes::new(), deadline, permit: Weak::new(), prompt: false }
     }
 
-    /// The server may answer late on purpose: a long poll. That is no reason to suspect it.
-    pub(crate) fn patient(mut self) -> Self {
-        self.prompt = false;
+    /// A server that does not answer it soon is suspect. So are sends and heartbeats; a long poll is held on purpose, and
+    /// a question of administration may take its time.
+    pub(crate) fn prompt(mut self) -> Self {
+        self.prompt = true;
         self
     }
 

@@ -1,8 +1,8 @@
 //! One connection per address, and one dial at a time for it.
 //!
 //! ```text
-//!   absent --get--> Dialing --+--> Open --stream ends--> absent
-//!                             `--> Failed(cause), told to everybody who waited --> absent
+//!   absent --get--> dialling --+--> open --stream ends--> absent
+//!                              `--> failed, told to everybody who waits or comes within 25 ms --> absent
 //! ```
 //!
 //! Each entry carries a generation. Only the task of the current one may take it out: late news about an old
@@ -84,6 +84,8 @@ struct Writer {
     generation: u64,
     /// Every connection that lives, retired ones too, by generation.
     living: BTreeMap<u64, Arc<Orders>>,
+    /// Who listens to a mute server, by address: the youngest, one for each.
+    listening: BTreeMap<Arc<str>, u64>,
 }
 
 #[derive(Clone)]
@@ -99,6 +101,8 @@ struct Entry {
 #[derive(Default)]
 struct Dial {
     outcome: OnceLock<Result<Arc<Connection>, Arc<Cause>>>,
+    /// When it failed.
+    failed_at: OnceLock<Time>,
     ended: Notify,
 }
 
@@ -118,6 +122,12 @@ impl Dial {
     fn end(&self, outcome: Result<Arc<Connection>, Arc<Cause>>) {
         if self.outcome.set(outcome).is_ok() {
             self.ended.notify_waiters();
+        }
+    }
+
+    fn fail(&self, now: Time, cause: Arc<Cause>) {
+        if self.failed_at.set(now).is_ok() {
+            self.end(Err(cause));
         }
     }
 
@@ -169,7 +179,8 @@ impl Pool {
     fn dial(self: &Arc<Self>, address: &Arc<str>) -> Result<Arc<Dial>, Arc<Cause>> {
         let mut writer = self.write();
         let entries = self.entries.load();
-        if let Some(entry) = entries.get(address).filter(|entry| entry.is_alive()) {
+        let now = self.setup.clock.now();
+        if let Some(entry) = entries.get(address).filter(|entry| entry.is_alive(now)) {
             return Ok(entry.dial.clone());
         }
         if self.setup.stop.is_cancelled() {
@@ -179,6 +190,7 @@ impl Pool {
         let generation = writer.generation;
         let dial = Arc::<Dial>::default();
         let mut changed = BTreeMap::clone(&entries);
+        changed.retain(|_, entry| entry.is_alive(now));
         changed.insert(address.clone(), Entry { generation, dial: dial.clone() });
         self.entries.store(Arc::new(changed));
         drop(writer);
@@ -216,6 +228,14 @@ impl Pool {
                     orders: orders.clone(),
                     address: address.clone(),
                     health,
+                    on_mute: {
+                        let (pool, address) = (Arc::downgrade(&self), address.clone());
+                        Box::new(move || {
+                            if let Some(pool) = pool.upgrade() {
+                                pool.listen(&address, generation);
+                            }
+                        })
+                    },
                 };
                 dialling.0.end(Ok(Arc::new(Connection { posts, orders: orders.clone() })));
                 // First entered, then looked: a stop between the two reaches the connection one way or the other.
@@ -225,7 +245,12 @@ impl Pool {
                 }
                 (self.setup.on_open)(&address);
                 connection::drive(stream, wiring).await;
-                self.write().living.remove(&generation);
+                let mut writer = self.write();
+                writer.living.remove(&generation);
+                if writer.listening.get(&address) == Some(&generation) {
+                    writer.listening.remove(&address);
+                }
+                drop(writer);
                 self.evict(&address, generation);
             }
             Err(cause) => {
@@ -234,8 +259,8 @@ impl Pool {
                 if !matches!(cause, Cause::Closed) {
                     log(&address, health.observe_failure(self.setup.clock.now(), began, failure));
                 }
-                self.evict(&address, generation);
-                dialling.0.end(Err(Arc::new(cause)));
+                // Who comes next within a moment hears the same: a server that is down is not dialled in a crowd.
+                dialling.0.fail(self.setup.clock.now(), Arc::new(cause));
             }
         }
     }
@@ -244,6 +269,16 @@ impl Pool {
     pub(crate) fn stop(&self) {
         for orders in self.write().living.values() {
             orders.stop();
+        }
+    }
+
+    /// One listener for each address is enough: the one before ends when nobody waits for it.
+    fn listen(&self, address: &Arc<str>, generation: u64) {
+        let mut writer = self.write();
+        if let Some(before) = writer.listening.insert(address.clone(), generation)
+            && let Some(orders) = writer.living.get(&before)
+        {
+            orders.hush();
         }
     }
 
@@ -263,15 +298,18 @@ impl Pool {
 }
 
 impl Entry {
-    /// Whether it is dialling, or has a connection that can be used.
-    fn is_alive(&self) -> bool {
+    /// Whether it is dialling, or has a connection that can be used, or has failed just now.
+    fn is_alive(&self, now: Time) -> bool {
         match self.dial.outcome.get() {
             None => true,
-            Some(outcome) => outcome.as_ref().is_ok_and(|connection| connection.is_usable()),
+            Some(Ok(connection)) => connection.is_usable(),
+            Some(Err(_)) => self.dial.failed_at.get().is_some_and(|failed_at| now < *failed_at + REDIAL),
         }
     }
 }
 
+/// Between a dial that failed and the next one to the same address.
+const REDIAL: Duration = Duration::from_millis(25);
 /// Capacity of a connection's channel. The task behind it drains it always, so it is full only when that task has
 /// queued as much as it may; then a post is refused as "not sent".
 const CHANNEL: usize = 8_192;

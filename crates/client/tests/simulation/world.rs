@@ -1,9 +1,9 @@
 //! The stage of one story: a cluster on a virtual network, one client, and what becomes of both at the end.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use maxq::{
-    Client, ClientConfig, CompressionChoice, HeaderEncoding, Message, Offload, Outcome, Producer,
+    Client, ClientConfig, CompressionChoice, HeaderEncoding, Message, Offload, Outcome, Parity, Producer,
     ProducerConfig, RetryPolicy, Stream,
 };
 use maxq_emulator::{Cluster, VirtualNetwork};
@@ -55,9 +55,8 @@ async fn tell(seed: u64) -> Story {
         // Compressing is slow in a debug build, and the same in every story.
         config = config.compression(CompressionChoice::Off);
     }
-    if is_strict {
-        config = config.retry(RetryPolicy::never_after_unknown());
-    }
+    let (policy, rests_long) = policy(&mut chance, is_strict, &story);
+    config = config.retry(policy);
     let producer = client.producer(config).expect("the configuration is sound");
     let world = World { network, cluster, producer, story: story.clone(), timeout, is_strict };
 
@@ -67,9 +66,46 @@ async fn tell(seed: u64) -> Story {
     // Whatever is still in flight expires, and everybody comes back from a rest.
     sleep(timeout + Duration::from_secs(60)).await;
     let mut faults = verdict::judge(&world, &ends);
+    if !rests_long {
+        faults.extend(everybody_works(&world).await);
+    }
     faults.extend(last_message(&world).await);
     faults.extend(leave(client, world, &ends).await);
     story.end(seed, faults)
+}
+
+/// How sends are tried again, and whether a broker may rest for longer than the story waits.
+fn policy(chance: &mut fastrand::Rng, is_strict: bool, story: &Teller) -> (RetryPolicy, bool) {
+    let parity = if chance.bool() { Parity::V5 } else { Parity::V4_9 };
+    let (mut policy, mut rests_long) = match chance.u8(..) {
+        _ if is_strict => (RetryPolicy::never_after_unknown(), false),
+        0..20 => (RetryPolicy::java_sync(parity), true),
+        20..40 => (RetryPolicy::java_async(parity), true),
+        40..60 => (RetryPolicy::default().attempts(chance.u32(2..6)), false),
+        60..70 => (RetryPolicy::default().retry_when_not_stored_ok(true), false),
+        _ => (RetryPolicy::default(), false),
+    };
+    if chance.u8(..) < 32 {
+        (policy, rests_long) = (policy.latency_fault(true), true);
+    }
+    story.tell(format_args!("{policy:?}"));
+    (policy, rests_long)
+}
+
+/// On a healthy cluster, every broker gets its share again.
+async fn everybody_works(world: &World) -> Option<String> {
+    let mut used = BTreeSet::new();
+    for n in 0..60 {
+        let sent = world.producer.send(Message::new(TOPICS[0], "well").key("well")).await;
+        match sent {
+            Ok(receipt) if n >= 36 => drop(used.insert(receipt.queue().broker_name().to_owned())),
+            Ok(_) => {}
+            Err(error) => return Some(format!("a send fails on a healthy cluster: {error}")),
+        }
+        sleep(Duration::from_millis(250)).await;
+    }
+    let all = world.cluster.broker_count();
+    (used.len() < all).then(|| format!("only {used:?} of {all} brokers are used on a healthy cluster"))
 }
 
 async fn cluster(chance: &mut fastrand::Rng, network: &VirtualNetwork, story: &Teller) -> Cluster {
@@ -107,7 +143,8 @@ fn client(
     if chance.bool() {
         config = config.header_encoding(HeaderEncoding::Binary);
     }
-    let timeout = Duration::from_millis(chance.u64(300..4_000));
+    let most = if chance.u8(..) < 13 { 20_000 } else { 4_000 };
+    let timeout = Duration::from_millis(chance.u64(300..most));
     let is_strict = chance.u8(..) < 40;
     story.tell(format_args!("sends may take {timeout:?}; strict: {is_strict}"));
     (Client::lazy(config).expect("the configuration is sound"), timeout, is_strict)

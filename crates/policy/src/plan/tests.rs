@@ -107,7 +107,7 @@ fn a_stale_route_is_refreshed_once() {
     let mut plan = plan(RetryPolicy::default());
     let (queue, _) = tried(plan.next(AT, &stage.choice()));
     plan.observe(AT, &stage.name(queue), answered(NO_TOPIC));
-    assert_eq!(plan.next(AT, &stage.choice()), Step::Refresh);
+    assert_eq!(plan.next(AT, &stage.choice()), Step::Refresh { until: AT + SECOND });
     tried(plan.next(AT, &stage.choice()));
     plan.observe(AT, &stage.name(queue), answered(NO_TOPIC));
     assert_eq!(plan.next(AT, &stage.choice()), Step::Stop(Stop::Final));
@@ -148,7 +148,7 @@ fn a_fixed_queue_never_goes_elsewhere() {
     assert_eq!(tried(plan.next(until, &stage.choice())).0.broker, 1);
     let gone = Target::Queue { broker_name: "z".into(), queue_id: 0 };
     let mut plan = SendPlan::new(RetryPolicy::default(), AT + SECOND, gone, 7);
-    assert_eq!(plan.next(AT, &stage.choice()), Step::Refresh);
+    assert!(matches!(plan.next(AT, &stage.choice()), Step::Refresh { .. }));
     assert_eq!(plan.next(AT, &stage.choice()), Step::Stop(Stop::NoSuchBroker));
 }
 
@@ -180,6 +180,8 @@ fn an_unconfirmed_store_is_not_repeated_at_the_same_broker() {
 fn new_sends_go_past_a_broker_that_keeps_its_requests_waiting() {
     let stage = Stage::new(&[("a", 2), ("b", 2)]);
     stage.health[0].publish_oldest(Some(AT));
+    // The other one has answered what was sent meanwhile.
+    stage.health[1].observe_success(AT + Duration::from_millis(201), Duration::from_millis(1));
     for _ in 0..20 {
         let now = AT + Duration::from_millis(251);
         assert_eq!(tried(plan(RetryPolicy::default()).next(now, &stage.choice())).0.broker, 1);
@@ -359,9 +361,9 @@ proptest! {
         let (mut now, mut events, mut tries) = (AT, events.into_iter(), 0);
         for _ in 0..60 {
             match plan.next(now, &stage.choice()) {
-                Step::Try { queue, until } => {
+                Step::Try { queue, until, dial_until } => {
                     tries += 1;
-                    prop_assert!(until > now && until <= deadline);
+                    prop_assert!(dial_until > now && dial_until <= until && until <= deadline);
                     let Some((end, took, (broker, fate))) = events.next() else { return Ok(()) };
                     now = until.min(now + Duration::from_millis(took));
                     befall(&stage.health[broker % brokers], now, fate);
@@ -372,7 +374,7 @@ proptest! {
                     prop_assert!(until >= now && until <= deadline);
                     now = until;
                 }
-                Step::Refresh => {}
+                Step::Refresh { until } => prop_assert!(until > now && until <= deadline),
                 Step::Stop(_) => {
                     // Two repeats are free: a new connection, and the long form.
                     prop_assert!(tries <= policy.attempts.max(1) + 2);
