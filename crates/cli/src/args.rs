@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use anstream::ColorChoice;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
-use maxq::Client;
+use maxq::{Client, ClientConfig};
 
 use crate::{
-    command::{cat, cluster, completions, demo, emulator, explain, produce, route, topic},
+    command::{
+        bench, cat, cluster, completions, demo, doctor, emulator, explain, msg, produce, route, topic,
+    },
     exit::Failure,
     name_server::NameServer,
     output::Format,
@@ -68,7 +70,10 @@ pub(crate) enum Command {
     Cat(cat::CatArgs),
     Route(route::RouteArgs),
     Topic(topic::TopicArgs),
+    Msg(msg::MsgArgs),
     Cluster(cluster::ClusterArgs),
+    Doctor(doctor::DoctorArgs),
+    Bench(bench::BenchArgs),
     Emulator(emulator::EmulatorArgs),
     Explain(explain::ExplainArgs),
     Completions(completions::CompletionsArgs),
@@ -98,6 +103,11 @@ impl Global {
     /// A client of the cluster that is meant.
     pub(crate) async fn connect(&self) -> anyhow::Result<Client> {
         NameServer::find(self.name_server.as_deref())?.connect(self.timeout).await
+    }
+
+    /// What a client of that cluster is made of.
+    pub(crate) fn client_config(&self) -> anyhow::Result<ClientConfig> {
+        NameServer::find(self.name_server.as_deref())?.client_config(self.timeout)
     }
 
     /// The producer group that the cluster's connection string names.
@@ -155,6 +165,7 @@ Examples:
   export NAMESRV_ADDR=127.0.0.1:9876           name the cluster for what follows
   echo hello | maxq produce orders             send a message
   maxq cat orders --follow                     read all, and wait for more
+  maxq doctor orders                           find out why it does not work
   maxq explain MQ2002                          what an error code means"
     };
 }
@@ -167,7 +178,7 @@ const LONG_HELP: &str = concat!(
 
 Exit codes:
   0  done
-  1  the verdict of a demo is bad, or something failed that has no code of its own
+  1  the verdict of a demo or a doctor is bad, or something failed that has no code of its own
   2  what was typed, or the input, is wrong; nothing was sent
   3  a server cannot be reached, or an address cannot be listened on
   4  some messages are stored, or may be, and others are not

@@ -38,11 +38,17 @@ impl NameServer {
 
     /// A client that a name server has answered. `timeout` overrides what a connection string says.
     pub(crate) async fn connect(&self, timeout: Option<Duration>) -> anyhow::Result<Client> {
-        let mut config = self.config().with_context(|| self.said_by.to_string())?;
-        if let Some(timeout) = timeout {
-            config = config.request_timeout(timeout).connect_timeout(timeout);
-        }
+        let config = self.client_config(timeout)?;
         Client::connect(config).await.with_context(|| self.said_by.to_string())
+    }
+
+    /// What such a client is made of.
+    pub(crate) fn client_config(&self, timeout: Option<Duration>) -> anyhow::Result<ClientConfig> {
+        let config = self.config().with_context(|| self.said_by.to_string())?;
+        Ok(match timeout {
+            Some(timeout) => config.request_timeout(timeout).connect_timeout(timeout),
+            None => config,
+        })
     }
 
     /// The producer group that a connection string names.

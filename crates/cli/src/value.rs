@@ -130,6 +130,31 @@ pub(crate) fn begin(text: &str) -> Result<Begin, String> {
     ))
 }
 
+/// A time of RFC 3339, or how long ago; in milliseconds since 1970.
+pub(crate) fn moment(text: &str) -> Result<i64, String> {
+    match begin(text) {
+        Ok(Begin::Time(millis)) => Ok(millis),
+        _ => Err(format!(
+            "{text:?} is no time; write one like 2026-01-31T12:00:00Z, or 10m for ten minutes ago"
+        )),
+    }
+}
+
+/// Messages per second: `500`, `500/s` or `6000/m`.
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
+    let (number, seconds) = match text.split_once('/') {
+        None | Some((_, "s")) => (text.trim_end_matches("/s"), 1.0),
+        Some((number, "m")) => (number, 60.0),
+        Some((number, "h")) => (number, 3_600.0),
+        Some(_) => ("", 1.0),
+    };
+    let per_second = number.parse::<f64>().unwrap_or(f64::NAN) / seconds;
+    if !(SLOWEST..=FASTEST).contains(&per_second) {
+        return Err(format!("{text:?} is no rate; write 500/s or 6000/m, at most 10000000/s"));
+    }
+    Ok(per_second)
+}
+
 /// Permission bits: `6`, or `rw`.
 pub(crate) fn perm(text: &str) -> Result<i32, String> {
     match text {
@@ -140,6 +165,9 @@ pub(crate) fn perm(text: &str) -> Result<i32, String> {
     }
 }
 
+/// One an hour.
+const SLOWEST: f64 = 1.0 / 3_600.0;
+const FASTEST: f64 = 10_000_000.0;
 const SHORTEST: Duration = Duration::from_millis(1);
 const LONGEST: Duration = Duration::from_secs(1_000 * 3_600);
 
@@ -153,6 +181,18 @@ mod tests {
         assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
         for wrong in ["", "3", "s", "-3s", "0s", "3 parsecs", "9999999h"] {
             assert!(duration(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_rate_is_messages_per_time() {
+        for (text, per_second) in
+            [("500", 500.0), ("500/s", 500.0), ("0.5/s", 0.5), ("6000/m", 100.0), ("1/h", SLOWEST)]
+        {
+            assert_eq!(rate(text), Ok(per_second), "{text}");
+        }
+        for wrong in ["", "/s", "0", "-1", "x/s", "5/d", "5/", "NaN", "inf", "1e9"] {
+            assert!(rate(wrong).is_err(), "{wrong:?}");
         }
     }
 
@@ -176,6 +216,15 @@ mod tests {
         assert!((clock::wall_millis() - 600_000 - ago).abs() < 60_000);
         for wrong in ["", "yesterday", "-1", "99999999999999999999", "2026-01-31"] {
             assert!(begin(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_moment_is_a_time_and_nothing_else() {
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Ok(1_000));
+        assert!(moment("10m").is_ok());
+        for wrong in ["start", "42", ""] {
+            assert!(moment(wrong).is_err(), "{wrong:?}");
         }
     }
 

@@ -52,6 +52,7 @@ mod shutdown;
 mod unique_id;
 
 pub mod admin;
+pub mod doctor;
 
 pub use client::Client;
 pub use config::{ClientConfig, CompressionChoice, Offload, Overflow, ProducerConfig};

@@ -1,17 +1,20 @@
 //! Reads one queue from a chosen place, without a consumer group.
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use maxq_policy::Time;
 use maxq_protocol::{
-    DecodeError, ResponseCode, Topic,
+    ResponseCode, Topic,
     header::{GetMaxOffset, GetMinOffset, PullMessage, PullReply, SearchOffset},
     message::{PullSysFlag, StoredMessage},
 };
 
 use crate::{
-    Client, ErrorCode, MessageQueue, MessageView, RequestError, client::Shared, remoting::Call, route::Wish,
+    Client, ErrorCode, MessageQueue, MessageView, RequestError,
+    client::Shared,
+    remoting::Call,
+    route::{Route, Wish},
 };
 
 /// Where a reader begins.
@@ -24,11 +27,14 @@ pub enum From {
     End,
     /// This offset.
     Offset(u64),
-    /// The first message stored at or after this time, in milliseconds since 1970.
+    /// The first message stored at or after this time, in milliseconds since 1970 by the broker's clock.
     Time(i64),
 }
 
 /// Reads the messages of one queue in order. It commits nothing and disturbs no consumer.
+///
+/// The checksum of each message is compared and its body decompressed. One that cannot be read is an error once, which
+/// names its offset; the next call goes on behind it.
 ///
 /// ```no_run
 /// # async fn run(client: maxq::Client, queue: maxq::MessageQueue) -> Result<(), Box<dyn std::error::Error>> {
@@ -47,19 +53,23 @@ pub struct Reader {
     from: From,
     /// The next offset to pull; known after the first question.
     next: Option<i64>,
-    fetched: VecDeque<MessageView>,
-    batch: i32,
+    /// Messages, and what could not be read between them.
+    fetched: VecDeque<Result<MessageView, RequestError>>,
+    /// Messages stored before this are left out until the first that was not: brokers of 4.9 take the message that is
+    /// nearest to a time, which may be the one before (`ConsumeQueue.getOffsetInQueueByTime`).
+    not_before: Option<i64>,
 }
 
 impl Reader {
     pub(crate) fn new(client: Client, queue: MessageQueue, from: From) -> Self {
-        Self { client, queue, from, next: None, fetched: VecDeque::new(), batch: BATCH }
+        Self { client, queue, from, next: None, fetched: VecDeque::new(), not_before: from.time() }
     }
 
     /// The next message, or `None` at the present end of the queue; asking again goes on from there.
     ///
     /// # Errors
-    /// No route, no broker, or the broker refuses; asking again tries again at the same place.
+    /// No route, no broker, or the broker refuses: asking again tries again at the same place. Or a message cannot be
+    /// read: asking again goes on behind it.
     ///
     /// # Cancel safety
     /// Safe: no message is lost.
@@ -79,8 +89,8 @@ impl Reader {
     pub async fn next_within(&mut self, within: Duration) -> Result<Option<MessageView>, RequestError> {
         let until = self.client.shared().clock.now() + within;
         loop {
-            if let Some(message) = self.fetched.pop_front() {
-                return Ok(Some(message));
+            if let Some(fetched) = self.fetched.pop_front() {
+                return fetched.map(Some);
             }
             let ended = self.pull(until).await?;
             if ended && self.fetched.is_empty() {
@@ -99,39 +109,38 @@ impl Reader {
         self.from = from;
         self.next = None;
         self.fetched.clear();
+        self.not_before = from.time();
     }
 
     /// Pulls once. True at the end of the queue, when the time for waiting is over.
     async fn pull(&mut self, until: Time) -> Result<bool, RequestError> {
         let client = self.client.shared().clone();
-        let address = self.address(&client).await?;
+        let (topic, route) = self.route(&client).await?;
+        let address = self.address(&route)?;
+        let pulled = self.pull_from(&client, &address, until).await;
+        if pulled.is_err() {
+            // The broker may have moved; the next try sees the new route, if there is one by then.
+            client.routes.report(&topic, route.version);
+        }
+        pulled
+    }
+
+    async fn pull_from(
+        &mut self,
+        client: &Shared,
+        address: &Arc<str>,
+        until: Time,
+    ) -> Result<bool, RequestError> {
         let offset = match self.next {
             Some(offset) => offset,
-            None => self.first_offset(&client, &address).await?,
+            None => self.first_offset(client, address).await?,
         };
         self.next = Some(offset);
         let hold = until.since(client.clock.now()).min(LONGEST_HOLD);
-        let suspend = if hold.is_zero() { 0 } else { PullSysFlag::SUSPEND.0 };
-        let request = PullMessage {
-            consumer_group: GROUP.to_owned(),
-            topic: self.queue.topic().to_owned(),
-            queue_id: self.queue.queue_id(),
-            queue_offset: offset,
-            max_messages: self.batch,
-            sys_flag: PullSysFlag::SUBSCRIPTION.0 | suspend,
-            commit_offset: Some(0),
-            suspend_timeout_millis: Some(i64::try_from(hold.as_millis()).unwrap_or(0)),
-            subscription: Some("*".to_owned()),
-            subscription_version: Some(0),
-            expression_type: Some("TAG".to_owned()),
-            broker_name: Some(self.queue.broker_name().to_owned()),
-        };
+        let request = self.request(offset, hold);
         let call = Call::new(&request, client.deadline() + hold);
-        let answer = client
-            .remoting
-            .call(&address, call)
-            .await
-            .map_err(|error| RequestError::call(&client, &address, &error))?;
+        let asked = client.remoting.call(address, call).await;
+        let answer = asked.map_err(|error| RequestError::call(client, address, &error))?;
         let code = answer.response_code();
         let known = [
             ResponseCode::SUCCESS,
@@ -140,36 +149,77 @@ impl Reader {
             ResponseCode::PULL_OFFSET_MOVED,
         ];
         if !known.contains(&code) {
-            return Err(RequestError::refused(&address, &answer));
+            return Err(RequestError::refused(address, &answer));
         }
-        let reply: PullReply = answer.header().map_err(|error| RequestError::answer(&address, &error))?;
-        if code == ResponseCode::SUCCESS
-            && let Err(error) = self.take_records(answer.body, offset)
-        {
-            // What came before the damaged record is given out first; then it is met again, as the first one.
-            let Some(last) = self.fetched.back() else {
-                return Err(RequestError::answer(&address, &error));
-            };
-            self.next = Some(last.queue_offset().cast_signed() + 1);
-            return Ok(false);
-        }
+        let reply: PullReply = answer.header().map_err(|error| RequestError::answer(address, &error))?;
+        let places = offset..reply.next_begin_offset;
+        let end = match code {
+            ResponseCode::SUCCESS => self.take_records(answer.body, places, address),
+            _ => None,
+        };
         // The broker's word counts on 20 and 21 too; but an answer that leads nowhere must not become a busy loop.
-        let moved = reply.next_begin_offset != offset;
-        self.next = Some(reply.next_begin_offset);
+        let next = end.unwrap_or(reply.next_begin_offset);
+        self.next = Some(next);
         let waited = client.clock.now() >= until;
         Ok(match code {
             ResponseCode::PULL_NOT_FOUND => waited,
-            _ => !moved && self.fetched.is_empty(),
+            _ => next == offset && self.fetched.is_empty(),
         })
     }
 
-    fn take_records(&mut self, mut body: Bytes, offset: i64) -> Result<(), DecodeError> {
-        while let Some(record) = StoredMessage::decode(&mut body)? {
-            if record.queue_offset >= offset {
-                self.fetched.push_back(MessageView::new(record, self.queue.broker_name(), LARGEST_BODY)?);
+    fn request(&self, offset: i64, hold: Duration) -> PullMessage {
+        let suspend = if hold.is_zero() { 0 } else { PullSysFlag::SUSPEND.0 };
+        PullMessage {
+            consumer_group: GROUP.to_owned(),
+            topic: self.queue.topic().to_owned(),
+            queue_id: self.queue.queue_id(),
+            queue_offset: offset,
+            max_messages: BATCH,
+            sys_flag: PullSysFlag::SUBSCRIPTION.0 | suspend,
+            commit_offset: Some(0),
+            suspend_timeout_millis: Some(i64::try_from(hold.as_millis()).unwrap_or(0)),
+            subscription: Some("*".to_owned()),
+            subscription_version: Some(0),
+            expression_type: Some("TAG".to_owned()),
+            broker_name: Some(self.queue.broker_name().to_owned()),
+        }
+    }
+
+    /// Takes the messages of an answer for these places. Gives the place to go on from if the rest was lost with a bad
+    /// record.
+    fn take_records(&mut self, mut body: Bytes, places: Range<i64>, address: &Arc<str>) -> Option<i64> {
+        let mut next = places.start;
+        while !body.is_empty() {
+            // A bad record may still say where it is; else it stands where the next one was expected.
+            let at = offset_of(&body).filter(|at| places.contains(at)).unwrap_or(next);
+            next = at.saturating_add(1);
+            let view = |record| MessageView::new(record, self.queue.broker_name(), LARGEST_BODY);
+            let read = StoredMessage::decode(&mut body).and_then(|record| record.map(view).transpose());
+            match read {
+                Ok(Some(message)) => self.take(message, places.start),
+                Ok(None) => return None,
+                Err(error) => {
+                    let what =
+                        format!("the message at offset {at} of {} cannot be read: {error}", self.queue);
+                    self.fetched.push_back(Err(RequestError::damaged(address, what)));
+                    if body.is_empty() {
+                        return Some(next);
+                    }
+                }
             }
         }
-        Ok(())
+        None
+    }
+
+    fn take(&mut self, message: MessageView, from: i64) {
+        if message.queue_offset().cast_signed() < from {
+            return;
+        }
+        if self.not_before.is_some_and(|time| message.store_timestamp() < time) {
+            return;
+        }
+        self.not_before = None;
+        self.fetched.push_back(Ok(message));
     }
 
     async fn first_offset(&self, client: &Shared, address: &Arc<str>) -> Result<i64, RequestError> {
@@ -189,21 +239,40 @@ impl Reader {
         Ok(reply.offset)
     }
 
-    /// The master of the queue's broker, else its replica with the smallest id.
-    async fn address(&self, client: &Shared) -> Result<Arc<str>, RequestError> {
+    async fn route(&self, client: &Shared) -> Result<(Topic, Arc<Route>), RequestError> {
         let topic =
             Topic::internal(self.queue.topic()).map_err(|error| RequestError::invalid(error.to_string()))?;
         let route = client.routes.need(&topic, Wish::Own, None, client.deadline()).await?;
+        Ok((topic, route))
+    }
+
+    /// The master of the queue's broker, else its replica with the smallest id.
+    fn address(&self, route: &Route) -> Result<Arc<str>, RequestError> {
         let brokers = &route.data.broker_datas;
         let broker = brokers.iter().find(|broker| broker.broker_name == self.queue.broker_name());
         match broker.and_then(|broker| broker.broker_addrs.values().next()) {
             Some(address) => Ok(address.as_str().into()),
             None => Err(RequestError::no_route(
                 ErrorCode::QUEUE_GONE,
-                format!("no broker {} holds topic {topic}", self.queue.broker_name()),
+                format!("no broker {} holds topic {}", self.queue.broker_name(), self.queue.topic()),
             )),
         }
     }
+}
+
+impl From {
+    const fn time(self) -> Option<i64> {
+        match self {
+            Self::Time(millis) => Some(millis),
+            _ => None,
+        }
+    }
+}
+
+/// The place in the queue that a record tells, read without judging the rest.
+fn offset_of(record: &[u8]) -> Option<i64> {
+    let offset = record.get(QUEUE_OFFSET_AT..)?.first_chunk()?;
+    Some(i64::from_be_bytes(*offset))
 }
 
 /// The group of RocketMQ's own tools (`MixAll.TOOLS_CONSUMER_GROUP`): every broker knows it.
@@ -214,3 +283,5 @@ const BATCH: i32 = 32;
 const LONGEST_HOLD: Duration = Duration::from_secs(15);
 /// A decompressed body is no larger than this, whatever its record says.
 const LARGEST_BODY: usize = 64 << 20;
+/// Size, magic, checksum, queue id and flag come before the queue offset.
+const QUEUE_OFFSET_AT: usize = 20;

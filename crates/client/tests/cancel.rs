@@ -15,7 +15,8 @@ use std::{
 
 use maxq::{
     Client, ClientConfig, From, Message, MessageBatch, MessageQueue, Producer, ProducerConfig, Stream,
-    admin::TopicSettings,
+    admin::{KeyQuery, TopicSettings},
+    doctor,
 };
 use maxq_emulator::{Cluster, VirtualNetwork};
 use tokio::{runtime::Handle, time::sleep};
@@ -413,8 +414,47 @@ async fn administration_leaves_nothing() {
         let receipt = world.producer.send(Message::new(TOPIC, "seen")).await.unwrap();
         world.client.admin().view_message(receipt.offset_id()).await.unwrap()
     });
+    cut_everywhere!("Admin::publish_queues", World::new(), |world| {
+        world.client.admin().publish_queues(TOPIC).await.unwrap()
+    });
+    cut_everywhere!("Admin::earliest_store_time", World::new(), |world| {
+        world.client.admin().earliest_store_time(&world.queue()).await.unwrap()
+    });
+    cut_everywhere!("Admin::broker_runtime", World::new(), |world| {
+        let address = world.cluster.broker(0).address().to_string();
+        world.client.admin().broker_runtime(&address).await.unwrap()
+    });
+    cut_everywhere!("Admin::query_by_unique_key", World::warm(), |world| {
+        let receipt = world.producer.send(Message::new(TOPIC, "seen")).await.unwrap();
+        world.client.admin().query_by_unique_key(TOPIC, receipt.message_id().as_str()).await.unwrap()
+    });
+    cut_everywhere!("Admin::query_by_key", World::warm(), |world| {
+        world.client.admin().query_by_key(TOPIC, "warm", KeyQuery::default()).await.unwrap()
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn administration_of_topics_leaves_nothing() {
     cut_everywhere!("Admin::create_topic", World::new(), |world| {
         world.client.admin().create_topic("new", TopicSettings::default()).await.unwrap()
+    });
+    cut_everywhere!("Admin::ensure_topic", World::new(), |world| {
+        let within = Duration::from_secs(1);
+        world.client.admin().ensure_topic("new", TopicSettings::default(), within).await.unwrap()
+    });
+    cut_everywhere!("Admin::describe_topic", World::new(), |world| {
+        world.client.admin().describe_topic(TOPIC).await.unwrap()
+    });
+    cut_everywhere!("Admin::delete_topic", World::new(), |world| {
+        world.cluster.create_topic("old", 1).unwrap();
+        world.client.admin().delete_topic("old").await.unwrap()
+    });
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_examination_leaves_nothing() {
+    cut_everywhere!("doctor::examine", World::new(), |world| {
+        doctor::examine(world.config.clone(), doctor::Examination::new().topic(TOPIC)).await
     });
 }
 
@@ -423,16 +463,21 @@ async fn administration_leaves_nothing() {
 fn every_public_async_function_says_what_cutting_it_leaves_behind() {
     let tested = BTreeSet::from([
         "admin: clusters",
-        "admin: create_topic",
-        "admin: max_offset",
-        "admin: min_offset",
-        "admin: queues",
         "admin: route",
-        "admin: search_offset",
         "admin: topics",
-        "admin: view_message",
+        "broker: broker_runtime",
         "client: close",
         "client: connect",
+        "doctor: examine",
+        "message: query_by_key",
+        "message: query_by_unique_key",
+        "message: view_message",
+        "offset: earliest_store_time",
+        "offset: max_offset",
+        "offset: min_offset",
+        "offset: publish_queues",
+        "offset: queues",
+        "offset: search_offset",
         "producer: close",
         "producer: connect",
         "producer: enqueue",
@@ -440,6 +485,10 @@ fn every_public_async_function_says_what_cutting_it_leaves_behind() {
         "producer: queues",
         "reader: next",
         "reader: next_within",
+        "topic: create_topic",
+        "topic: delete_topic",
+        "topic: describe_topic",
+        "topic: ensure_topic",
     ]);
     let mut found = BTreeSet::new();
     visit(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);

@@ -3,11 +3,13 @@
 use bytes::{Bytes, BytesMut};
 use maxq_protocol::{
     DecodeErrorKind as Kind, FrameReader, Header, Topic,
-    body::{ClusterInfo, HeartbeatData, TopicConfig, TopicList, TopicRouteData, from_json, normalise},
+    body::{
+        ClusterInfo, HeartbeatData, TopicConfig, TopicList, TopicRouteData, TopicStats, from_json, normalise,
+    },
     compression::{Compression, decompress},
     header::{
-        CreateTopic, GetRouteInfo, HeartbeatReply, PullMessage, PullReply, SearchOffset, SendMessageV1,
-        SendMessageV2, SendReply,
+        CreateTopic, GetRouteInfo, HeartbeatReply, PullMessage, PullReply, QueryMessage, QueryMessageReply,
+        SearchOffset, SendMessageV1, SendMessageV2, SendReply,
     },
     message::{OffsetMessageId, Properties, StoredMessage, UniqueId, UniqueIdText, batch},
 };
@@ -198,6 +200,7 @@ fn read_everything(bytes: &[u8]) {
     let _ = from_json::<HeartbeatData>(bytes);
     let _ = from_json::<TopicConfig>(bytes);
     let _ = from_json::<TopicList>(bytes);
+    let _ = from_json::<TopicStats>(bytes);
     let text = String::from_utf8_lossy(bytes);
     let _ = Properties::decode(&text).check();
     let _ = Topic::new(&*text).map_err(|error| error.to_string());
@@ -219,6 +222,8 @@ fn read_frames(bytes: &[u8]) {
         let _ = PullReply::read(&command.ext);
         let _ = SearchOffset::read(&command.ext);
         let _ = CreateTopic::read(&command.ext);
+        let _ = QueryMessage::read(&command.ext);
+        let _ = QueryMessageReply::read(&command.ext);
         let _ = HeartbeatReply::read(&command.ext);
         command.encode(&mut Vec::new());
     }

@@ -8,7 +8,10 @@ use maxq_protocol::{
     Topic, Version,
     body::{JsonDialect, from_json, normalise, to_json},
     compression::{Compression, compress, decompress},
-    header::{CreateTopic, PullMessage, SendMessage, SendMessageV1, SendMessageV2, SendReply},
+    header::{
+        CreateTopic, DeleteTopicInNameServer, PullMessage, QueryMessage, QueryMessageReply, SendMessage,
+        SendMessageV1, SendMessageV2, SendReply,
+    },
     message::{OffsetMessageId, Properties, StoredMessage, SysFlag, UniqueId, UniqueIdText, batch},
     serialize::{Envelope, write_request_head},
 };
@@ -50,6 +53,15 @@ proptest! {
         prop_assert_eq!(through_ext(&pull), pull);
         prop_assert_eq!(through_ext(&topic), topic);
         prop_assert_eq!(through_ext(&reply), reply);
+    }
+
+    #[test]
+    fn typed_headers_of_questions(query in query(), reply in any::<(Option<i64>, Option<i64>)>(), topic in text(), cluster in option::of(text())) {
+        let reply = QueryMessageReply { index_last_update_timestamp: reply.0, index_last_update_offset: reply.1 };
+        let delete = DeleteTopicInNameServer { topic, cluster };
+        prop_assert_eq!(through_ext(&query), query);
+        prop_assert_eq!(through_ext(&reply), reply);
+        prop_assert_eq!(through_ext(&delete), delete);
     }
 
     #[test]
@@ -293,6 +305,21 @@ fn create_topic() -> impl Strategy<Value = CreateTopic> {
             force: options.3,
         },
     )
+}
+
+fn query() -> impl Strategy<Value = QueryMessage> {
+    let options = (option::of(text()), option::of(any::<bool>()));
+    (text(), text(), any::<(i32, i64, i64)>(), options).prop_map(|(topic, key, numbers, options)| {
+        QueryMessage {
+            topic,
+            key,
+            max_messages: numbers.0,
+            begin_timestamp: numbers.1,
+            end_timestamp: numbers.2,
+            index_type: options.0,
+            is_unique_key: options.1,
+        }
+    })
 }
 
 fn send_reply() -> impl Strategy<Value = SendReply> {

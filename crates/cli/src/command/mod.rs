@@ -1,11 +1,14 @@
 //! One command, one file.
 
+pub(crate) mod bench;
 pub(crate) mod cat;
 pub(crate) mod cluster;
 pub(crate) mod completions;
 pub(crate) mod demo;
+pub(crate) mod doctor;
 pub(crate) mod emulator;
 pub(crate) mod explain;
+pub(crate) mod msg;
 pub(crate) mod produce;
 pub(crate) mod route;
 pub(crate) mod topic;
@@ -26,12 +29,15 @@ pub(crate) fn run(args: Args) -> anyhow::Result<Exit> {
     match args.command {
         // Client and emulated cluster share the machine, so they share its cores.
         Command::Demo(args) => drive(Builder::new_multi_thread(), demo::run(args, global)),
+        Command::Bench(args) => drive(Builder::new_multi_thread(), bench::run(args, global)),
         Command::Emulator(args) => drive(Builder::new_multi_thread(), emulator::run(args, global)),
         // One client is at home on one thread, which also keeps the order of what is sent at once.
         Command::Produce(args) => drive(Builder::new_current_thread(), produce::run(args, global)),
         Command::Cat(args) => drive(Builder::new_current_thread(), cat::run(args, global)),
         Command::Route(args) => drive(Builder::new_current_thread(), route::run(args, global)),
         Command::Topic(args) => drive(Builder::new_current_thread(), topic::run(args, global)),
+        Command::Msg(args) => drive(Builder::new_current_thread(), msg::run(args, global)),
+        Command::Doctor(args) => drive(Builder::new_current_thread(), doctor::run(args, global)),
         Command::Cluster(args) => drive(Builder::new_current_thread(), cluster::run(args, global)),
         Command::Explain(args) => explain::run(&args, global),
         Command::Completions(args) => completions::run(&args, global),

@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails, also outside of #[test] functions")]
 
 mod bad_input;
+mod bench;
 mod cat;
 mod demo;
+mod doctor;
 mod emulator;
 mod explain;
 mod faults;
 mod interrupt;
+mod messages;
 mod name_server;
 mod process;
 mod produce;

@@ -1,10 +1,14 @@
 //! `maxq produce`: what is sent, and what is told about it.
 
-use std::{fs, io::Write as _};
+use std::{
+    fs,
+    io::Write as _,
+    time::{Duration, Instant},
+};
 
 use serde_json::{Value, json};
 
-use crate::process::{Emulator, run_with};
+use crate::process::{Emulator, run, run_with};
 
 #[test]
 fn lines_are_sent_as_they_are_and_read_back() {
@@ -146,4 +150,22 @@ fn the_failed_line_is_named_and_the_others_are_sent() {
     let ended = run_with(cluster.maxq(&args), b"").expect(4).says(&["events:2: ", "5242880 bytes", "MQ1002"]);
     let outcomes: Vec<_> = ended.json().into_iter().map(|receipt| receipt["outcome"].clone()).collect();
     assert_eq!(outcomes, ["stored", "not_sent", "stored"]);
+}
+
+/// Forty-one messages at a hundred a second take forty steps from the start; sooner is not possible.
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a rate is about real time, and a slow machine only makes it lower"
+)]
+fn a_rate_is_not_exceeded() {
+    let cluster = Emulator::start(1);
+    let input = "x\n".repeat(41);
+    let began = Instant::now();
+    cluster
+        .run_with(&["produce", "orders", "--rate", "100/s"], input.as_bytes())
+        .says(&["41 messages stored"]);
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(400), "they left within {took:?}");
+    run(cluster.maxq(&["produce", "orders", "--rate", "fast"])).expect(2).says(&["is no rate"]);
 }

@@ -1,65 +1,37 @@
 //! Questions about, and changes of, topics and brokers.
 
+mod broker;
+mod message;
+mod offset;
+mod topic;
 mod view;
 
-use std::sync::Arc;
+use std::{
+    future::{Future, poll_fn},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+};
 
 use maxq_protocol::{
-    DecodeError, DecodeErrorKind, Header, RemotingCommand, Request, ResponseCode, Topic,
-    body::{ClusterInfo, TopicList, TopicRouteData, from_json, perm},
-    header::{
-        CreateTopic, GetBrokerClusterInfo, GetMaxOffset, GetMinOffset, GetRouteInfo, GetTopicList,
-        SearchOffset, ViewMessageById,
-    },
-    message::{OffsetMessageId, StoredMessage},
-    name::AUTO_CREATE_TOPIC,
+    RemotingCommand, Request, ResponseCode, Topic,
+    body::{ClusterInfo, TopicList, TopicRouteData, from_json},
+    header::{GetBrokerClusterInfo, GetRouteInfo, GetTopicList, Header},
 };
 
-use crate::{
-    Client, ErrorCode, MessageQueue, MessageView, RequestError, client::Shared, error::RouteError,
-    remoting::Call, route::Wish,
-};
-pub use view::{Broker, Cluster, QueueGroup, TopicRoute};
+use crate::{Client, RequestError, client::Shared, error::RouteError, remoting::Call};
+pub use broker::BrokerRuntime;
+pub use message::{Found, KeyQuery};
+pub use topic::TopicSettings;
+pub use view::{Broker, Cluster, QueueGroup, QueueState, TopicAtBroker, TopicDescription, TopicRoute};
 
 /// Administration of a cluster, made by [`Client::admin`].
 ///
 /// Every request has the client's request timeout (default 3 s) and is sent once. Most calls are one request; those
-/// that ask for a route first, or several brokers one after the other, may take that long for each.
+/// that ask for a route first may take that long for each. Several brokers are asked at once.
 #[derive(Clone, Debug)]
 pub struct Admin {
     client: Client,
-}
-
-/// A topic to create or change.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct TopicSettings {
-    /// Queues per broker. Default 8, as Apache's `mqadmin updateTopic`.
-    pub queues: i32,
-    /// Permission bits: 4 read, 2 write. Default 6.
-    pub perm: i32,
-}
-
-impl Default for TopicSettings {
-    fn default() -> Self {
-        Self { queues: 8, perm: perm::READ | perm::WRITE }
-    }
-}
-
-impl TopicSettings {
-    /// The same settings with so many queues per broker.
-    #[must_use]
-    pub const fn queues(mut self, queues: i32) -> Self {
-        self.queues = queues;
-        self
-    }
-
-    /// The same settings with these permission bits.
-    #[must_use]
-    pub const fn perm(mut self, perm: i32) -> Self {
-        self.perm = perm;
-        self
-    }
 }
 
 impl Admin {
@@ -101,178 +73,13 @@ impl Admin {
     /// # Cancel safety
     /// Safe.
     pub async fn route(&self, topic: &str) -> Result<TopicRoute, RequestError> {
-        let topic = Topic::internal(topic).map_err(|error| RequestError::invalid(error.to_string()))?;
-        let request = GetRouteInfo { topic: topic.to_string(), accept_standard_json_only: Some(true) };
-        let route: TopicRouteData = self.ask_name_server(&request).await?;
+        let topic = existing(topic)?;
+        let route: TopicRouteData = self.ask_name_server(&route_question(&topic)).await?;
         Ok(TopicRoute::new(topic.as_str(), route))
-    }
-
-    /// Creates or changes `topic` on every master of every cluster (UPDATE_AND_CREATE_TOPIC); gives the brokers' names.
-    ///
-    /// Brokers tell the name servers at once; a client may still see the old route for up to 30 s.
-    ///
-    /// # Errors
-    /// The name or a setting is not valid, no broker with a master is registered, or one refuses; those before it have
-    /// the topic then.
-    ///
-    /// # Cancel safety
-    /// Dropped early, some brokers may have the topic. Asking again is fine.
-    pub async fn create_topic(
-        &self,
-        topic: &str,
-        settings: TopicSettings,
-    ) -> Result<Vec<String>, RequestError> {
-        let topic = Topic::new(topic).map_err(|error| RequestError::invalid(error.to_string()))?;
-        if topic.is_system() {
-            return Err(RequestError::invalid(format!("topic {topic} is RocketMQ's own")));
-        }
-        if !(1..=65_535).contains(&settings.queues) || !(0..=7).contains(&settings.perm) {
-            return Err(RequestError::invalid(
-                "a topic has 1 to 65535 queues per broker and a perm from 0 to 7",
-            ));
-        }
-        let brokers: Vec<_> =
-            self.clusters().await?.into_iter().flat_map(|cluster| cluster.brokers).collect();
-        let mut names = Vec::new();
-        for (name, master) in brokers.iter().filter_map(|broker| Some((&broker.name, broker.master()?))) {
-            let request = CreateTopic {
-                topic: topic.to_string(),
-                default_topic: AUTO_CREATE_TOPIC.to_owned(),
-                read_queue_nums: settings.queues,
-                write_queue_nums: settings.queues,
-                perm: settings.perm,
-                topic_filter_type: "SINGLE_TAG".to_owned(),
-                topic_sys_flag: Some(0),
-                order: Some(false),
-                attributes: None,
-                force: None,
-            };
-            self.shared().ask(&master.into(), &request).await?;
-            names.push(name.clone());
-        }
-        if names.is_empty() {
-            return Err(RequestError::no_route(
-                ErrorCode::NO_BROKER,
-                format!("topic {topic}: no broker with a master is registered at the name server"),
-            ));
-        }
-        Ok(names)
-    }
-
-    /// The readable queues of `topic`.
-    ///
-    /// # Errors
-    /// No name server answers, or it does not know the topic.
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub async fn queues(&self, topic: &str) -> Result<Vec<MessageQueue>, RequestError> {
-        Ok(self.route(topic).await?.readable_queues())
-    }
-
-    /// The oldest offset of a queue (GET_MIN_OFFSET).
-    ///
-    /// # Errors
-    /// No route, no broker, or it refuses.
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub async fn min_offset(&self, queue: &MessageQueue) -> Result<i64, RequestError> {
-        let request = GetMinOffset {
-            topic: queue.topic().to_owned(),
-            queue_id: queue.queue_id(),
-            broker_name: Some(queue.broker_name().to_owned()),
-        };
-        Ok(self.shared().ask(&self.master_of(queue).await?, &request).await?.offset)
-    }
-
-    /// The next offset that will be written to a queue (GET_MAX_OFFSET).
-    ///
-    /// # Errors
-    /// No route, no broker, or it refuses.
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub async fn max_offset(&self, queue: &MessageQueue) -> Result<i64, RequestError> {
-        let request = GetMaxOffset {
-            topic: queue.topic().to_owned(),
-            queue_id: queue.queue_id(),
-            committed: None,
-            broker_name: Some(queue.broker_name().to_owned()),
-        };
-        Ok(self.shared().ask(&self.master_of(queue).await?, &request).await?.offset)
-    }
-
-    /// The offset of the first message stored at or after `timestamp`, in milliseconds since 1970
-    /// (SEARCH_OFFSET_BY_TIMESTAMP).
-    ///
-    /// # Errors
-    /// No route, no broker, or it refuses.
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub async fn search_offset(&self, queue: &MessageQueue, timestamp: i64) -> Result<i64, RequestError> {
-        let request = SearchOffset {
-            topic: queue.topic().to_owned(),
-            queue_id: queue.queue_id(),
-            timestamp,
-            boundary_type: None,
-            broker_name: Some(queue.broker_name().to_owned()),
-        };
-        Ok(self.shared().ask(&self.master_of(queue).await?, &request).await?.offset)
-    }
-
-    /// The message with this offset message id, asked at the broker whose address is in the id (VIEW_MESSAGE_BY_ID).
-    ///
-    /// # Errors
-    /// The id does not parse, the broker cannot be reached, or it has no message there.
-    ///
-    /// # Cancel safety
-    /// Safe.
-    pub async fn view_message(&self, offset_id: &str) -> Result<MessageView, RequestError> {
-        let id: OffsetMessageId = offset_id.parse().map_err(|_| {
-            RequestError::invalid(format!("{offset_id:?} is no offset message id: 32 or 56 hex digits"))
-        })?;
-        let address: Arc<str> = id.store_host.to_string().into();
-        let request = ViewMessageById { topic: None, offset: id.commit_log_offset };
-        let answer = self.shared().ask_whole(&address, &request).await?;
-        let read = || {
-            let mut body = answer.body.clone();
-            let record = StoredMessage::decode(&mut body)?;
-            record.map(|record| MessageView::new(record, "", 64 << 20)).transpose()
-        };
-        match read() {
-            Ok(Some(message)) => Ok(message),
-            Ok(None) => {
-                let error = DecodeError::new(DecodeErrorKind::Truncated, "stored message");
-                Err(RequestError::answer(&address, &error))
-            }
-            Err(error) => Err(RequestError::answer(&address, &error)),
-        }
     }
 
     fn shared(&self) -> &Arc<Shared> {
         self.client.shared()
-    }
-
-    async fn master_of(&self, queue: &MessageQueue) -> Result<Arc<str>, RequestError> {
-        let topic =
-            Topic::internal(queue.topic()).map_err(|error| RequestError::invalid(error.to_string()))?;
-        let shared = self.shared();
-        let route = shared.routes.need(&topic, Wish::Own, None, shared.deadline()).await?;
-        let brokers = &route.data.broker_datas;
-        let broker = brokers.iter().find(|broker| broker.broker_name == queue.broker_name());
-        match broker.and_then(|broker| broker.broker_addrs.get(&0)) {
-            Some(address) => Ok(address.as_str().into()),
-            None if broker.is_some() => Err(RequestError::no_route(
-                ErrorCode::NO_MASTER,
-                format!("broker {} of topic {topic} has no master", queue.broker_name()),
-            )),
-            None => Err(RequestError::no_route(
-                ErrorCode::QUEUE_GONE,
-                format!("no broker {} holds topic {topic}", queue.broker_name()),
-            )),
-        }
     }
 
     async fn ask_name_server<R, T>(&self, request: &R) -> Result<T, RequestError>
@@ -301,8 +108,18 @@ impl Shared {
         R::Response::read(&answer.ext).map_err(|error| RequestError::answer(address, &error))
     }
 
+    /// Asks one server and reads the JSON body of its answer.
+    pub(crate) async fn ask_body<R, T>(&self, address: &Arc<str>, request: &R) -> Result<T, RequestError>
+    where
+        R: Request,
+        T: serde::de::DeserializeOwned,
+    {
+        let answer = self.ask_whole(address, request).await?;
+        from_json(&answer.body).map_err(|error| RequestError::answer(address, &error))
+    }
+
     /// Asks one server; any code but SUCCESS is an error.
-    async fn ask_whole<R: Request>(
+    pub(crate) async fn ask_whole<R: Request>(
         &self,
         address: &Arc<str>,
         request: &R,
@@ -315,4 +132,35 @@ impl Shared {
             Err(RequestError::refused(address, &answer))
         }
     }
+
+    /// The configured name servers, each to be asked on its own.
+    pub(crate) fn each_name_server(&self) -> Vec<Arc<str>> {
+        self.name_servers.list().split(", ").map(Arc::from).collect()
+    }
+}
+
+/// A topic that may be there already, whatever its name.
+fn existing(topic: &str) -> Result<Topic, RequestError> {
+    Topic::internal(topic).map_err(|error| RequestError::invalid(error.to_string()))
+}
+
+fn route_question(topic: &Topic) -> GetRouteInfo {
+    GetRouteInfo { topic: topic.to_string(), accept_standard_json_only: Some(true) }
+}
+
+/// Waits for all futures at once, in this task; gives their outputs in their order.
+pub(crate) async fn all<F: Future>(futures: impl IntoIterator<Item = F>) -> Vec<F::Output> {
+    let mut open: Vec<_> = futures.into_iter().map(|future| (Box::pin(future), None)).collect();
+    poll_fn(|context| {
+        let mut is_ready = true;
+        for (future, output) in open.iter_mut().filter(|(_, output)| output.is_none()) {
+            match Pin::as_mut(future).poll(context) {
+                Poll::Ready(ready) => *output = Some(ready),
+                Poll::Pending => is_ready = false,
+            }
+        }
+        if is_ready { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+    open.into_iter().filter_map(|(_, output)| output).collect()
 }

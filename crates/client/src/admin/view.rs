@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use maxq_protocol::body::{BrokerData, ClusterInfo, TopicRouteData, perm};
+use maxq_protocol::body::{BrokerData, ClusterInfo, TopicConfig, TopicRouteData, TopicStats, perm};
 
 use crate::MessageQueue;
 
@@ -54,6 +54,98 @@ pub struct QueueGroup {
     pub perm: i32,
 }
 
+/// All about a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicDescription {
+    /// The topic.
+    pub topic: String,
+    /// What each broker holds of it, by broker name.
+    pub brokers: Vec<TopicAtBroker>,
+}
+
+/// What one broker holds of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TopicAtBroker {
+    /// The broker.
+    pub broker: Broker,
+    /// Queues that can be read.
+    pub read_queues: i32,
+    /// Queues that can be written.
+    pub write_queues: i32,
+    /// Permission bits: 4 read, 2 write, 1 inherit.
+    pub perm: i32,
+    /// Whether the topic is ordered; brokers of 4.9 do not tell.
+    pub order: Option<bool>,
+    /// Attributes such as `message.type`; brokers of 4.9 have none.
+    pub attributes: BTreeMap<String, String>,
+    /// Its queues by id; empty without a master.
+    pub queues: Vec<QueueState>,
+}
+
+/// The offsets of one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueState {
+    /// The queue.
+    pub queue: MessageQueue,
+    /// The oldest offset.
+    pub min_offset: i64,
+    /// The next offset that will be written.
+    pub max_offset: i64,
+    /// When the newest message was stored, in milliseconds since 1970 by the broker's clock.
+    pub last_stored: Option<i64>,
+}
+
+/// What a master says of a topic.
+#[derive(Default)]
+pub(super) struct TopicDetails {
+    pub(super) stats: TopicStats,
+    pub(super) config: Option<TopicConfig>,
+}
+
+impl TopicDescription {
+    /// How many messages are in all queues.
+    pub fn messages(&self) -> u64 {
+        let queues = self.brokers.iter().flat_map(|broker| &broker.queues);
+        queues.map(QueueState::messages).fold(0, u64::saturating_add)
+    }
+}
+
+impl TopicAtBroker {
+    pub(super) fn new(broker: Broker, group: Option<&QueueGroup>, details: TopicDetails) -> Self {
+        let mut queues: Vec<_> = details
+            .stats
+            .offset_table
+            .into_iter()
+            .map(|(key, stats)| QueueState {
+                queue: MessageQueue::new(key.topic, broker.name.as_str(), key.queue_id),
+                min_offset: stats.min_offset,
+                max_offset: stats.max_offset,
+                last_stored: (stats.last_update_timestamp > 0).then_some(stats.last_update_timestamp),
+            })
+            .collect();
+        queues.sort_by_key(|state| state.queue.queue_id());
+        Self {
+            broker,
+            read_queues: group.map_or(0, |group| group.read_queues),
+            write_queues: group.map_or(0, |group| group.write_queues),
+            perm: group.map_or(0, |group| group.perm),
+            order: details.config.as_ref().map(|config| config.order),
+            attributes: details.config.map(|config| config.attributes).unwrap_or_default(),
+            queues,
+        }
+    }
+}
+
+impl QueueState {
+    /// How many messages are in the queue.
+    pub fn messages(&self) -> u64 {
+        u64::try_from(self.max_offset.saturating_sub(self.min_offset)).unwrap_or(0)
+    }
+}
+
 impl Broker {
     /// `host:port` of the master.
     pub fn master(&self) -> Option<&str> {
@@ -66,7 +158,7 @@ impl Broker {
 }
 
 impl Cluster {
-    pub(super) fn all_of(info: ClusterInfo) -> Vec<Self> {
+    pub(crate) fn all_of(info: ClusterInfo) -> Vec<Self> {
         let ClusterInfo { broker_addr_table, cluster_addr_table } = info;
         let brokers_of = |names: std::collections::BTreeSet<String>| {
             names.iter().filter_map(|name| broker_addr_table.get(name).cloned().map(Broker::new)).collect()
@@ -98,13 +190,71 @@ impl TopicRoute {
 
     /// Every queue that can be read, by broker name and queue id.
     pub fn readable_queues(&self) -> Vec<MessageQueue> {
-        let readable = self.queues.iter().filter(|group| perm::is_readable(group.perm));
-        readable
+        self.queues_of(|group| if perm::is_readable(group.perm) { group.read_queues } else { 0 })
+    }
+
+    /// Every queue that can be written on a broker with a master, by broker name and queue id.
+    pub fn writable_queues(&self) -> Vec<MessageQueue> {
+        let has_master =
+            |name: &str| self.brokers.iter().any(|broker| broker.name == name && broker.master().is_some());
+        self.queues_of(|group| {
+            if perm::is_writable(group.perm) && has_master(&group.broker) { group.write_queues } else { 0 }
+        })
+    }
+
+    fn queues_of(&self, count: impl Fn(&QueueGroup) -> i32) -> Vec<MessageQueue> {
+        self.queues
+            .iter()
             .flat_map(|group| {
-                (0..group.read_queues.min(65_536))
+                (0..count(group).min(65_536))
                     .map(|queue_id| MessageQueue::new(self.topic.as_str(), group.broker.as_str(), queue_id))
             })
             .take(65_536)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a broker says of its queues may be anything.
+    #[test]
+    fn impossible_offsets_are_counted_without_a_panic() {
+        let state = |min_offset, max_offset| QueueState {
+            queue: MessageQueue::new("T", "b", 0),
+            min_offset,
+            max_offset,
+            last_stored: None,
+        };
+        assert_eq!((state(2, 5).messages(), state(5, 2).messages()), (3, 0));
+        let broker = Broker { name: "b".to_owned(), cluster: "C".to_owned(), addresses: BTreeMap::new() };
+        let mut at = TopicAtBroker::new(broker, None, TopicDetails::default());
+        at.queues = vec![state(i64::MIN, i64::MAX); 3];
+        let description = TopicDescription { topic: "T".to_owned(), brokers: vec![at] };
+        assert_eq!(description.messages(), u64::MAX);
+    }
+
+    #[test]
+    fn only_queues_of_a_master_with_the_permission_can_be_written() {
+        let broker = |name: &str, id| Broker {
+            name: name.to_owned(),
+            cluster: "C".to_owned(),
+            addresses: BTreeMap::from([(id, "h:1".to_owned())]),
+        };
+        let group = |name: &str, perm, write_queues| QueueGroup {
+            broker: name.to_owned(),
+            read_queues: 1,
+            write_queues,
+            perm,
+        };
+        let route = TopicRoute {
+            topic: "T".to_owned(),
+            brokers: vec![broker("a", 0), broker("b", 1), broker("c", 0)],
+            queues: vec![group("a", 6, 2), group("b", 6, 2), group("c", 4, 2), group("d", 6, -1)],
+        };
+        let queues = [MessageQueue::new("T", "a", 0), MessageQueue::new("T", "a", 1)];
+        assert_eq!(route.writable_queues(), queues);
+        assert_eq!(route.readable_queues().len(), 4);
     }
 }

@@ -185,6 +185,16 @@ impl RequestError {
         Self::new(RequestErrorKind::Answer, ErrorCode::ANSWER, Some(address.clone()), what)
     }
 
+    /// A stored message that `address` gave and that cannot be read.
+    pub(crate) fn damaged(address: &Arc<str>, what: impl Into<String>) -> Self {
+        Self::new(RequestErrorKind::Answer, ErrorCode::ANSWER, Some(address.clone()), what.into())
+    }
+
+    /// Every server answered, but what they say has not become what it should in time.
+    pub(crate) fn late(what: impl Into<String>) -> Self {
+        Self::new(RequestErrorKind::Timeout, ErrorCode::TIMEOUT, None, what.into())
+    }
+
     /// What kind of failure this is.
     pub fn kind(&self) -> RequestErrorKind {
         self.0.kind

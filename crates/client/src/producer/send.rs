@@ -99,7 +99,7 @@ impl Stage {
     }
 }
 
-/// An async block and no async function: what a block captures stays where it is, an argument would be held twice.
+#[expect(clippy::manual_async_fn, reason = "an async function would hold its argument twice")]
 fn run<M: Mode>(mut stage: Stage) -> impl Future<Output = Result<M::Done, SendError>> + std::marker::Send {
     async move {
         if let Some(waiting) = stage.begin()? {

@@ -9,6 +9,7 @@ mod lenient;
 mod normalise;
 pub mod perm;
 mod route;
+mod stats;
 mod topic;
 
 pub use cluster::{ClusterInfo, KvTable};
@@ -18,4 +19,5 @@ pub use heartbeat::{
 pub use json::{JsonDialect, from_json, to_json};
 pub use normalise::normalise;
 pub use route::{BrokerData, QueueData, TopicRouteData};
+pub use stats::{QueueKey, QueueStats, TopicStats};
 pub use topic::{TopicConfig, TopicList};

@@ -13,7 +13,9 @@ mod topic;
 
 use std::borrow::Cow;
 
-pub use broker::{ViewMessageById, ViewedMessage};
+pub use broker::{
+    BrokerRuntimeReply, GetBrokerRuntimeInfo, QueryMessage, QueryMessageReply, ViewMessageById, ViewedMessage,
+};
 pub use client::{CheckClientConfig, Heartbeat, HeartbeatReply, UnregisterClient};
 pub use offset::{
     BoundaryType, GetEarliestStoreTime, GetMaxOffset, GetMinOffset, OffsetReply, QueryConsumerOffset,
@@ -24,7 +26,10 @@ pub use route::{
     ClusterInfoReply, GetBrokerClusterInfo, GetRouteInfo, GetTopicList, RouteInfoReply, TopicListReply,
 };
 pub use send::{SendBatchMessage, SendMessage, SendMessageV1, SendMessageV2, SendReply};
-pub use topic::CreateTopic;
+pub use topic::{
+    CreateTopic, DeleteTopic, DeleteTopicInNameServer, GetTopicConfig, GetTopicStats, TopicConfigReply,
+    TopicStatsReply,
+};
 
 use crate::{DecodeError, DecodeErrorKind as Kind, ExtFields, RequestCode, ext::ExtSink};
 

@@ -1,6 +1,12 @@
-//! UPDATE_AND_CREATE_TOPIC (17).
+//! Topics: UPDATE_AND_CREATE_TOPIC (17), DELETE_TOPIC_IN_BROKER (215), DELETE_TOPIC_IN_NAMESRV (216), GET_TOPIC_CONFIG
+//! (351), GET_TOPIC_STATS_INFO (202).
 
 use super::{Empty, headers};
+
+/// The answer to [`GetTopicConfig`] has no fields; its body is a [`TopicConfig`](crate::body::TopicConfig).
+pub type TopicConfigReply = Empty;
+/// The answer to [`GetTopicStats`] has no fields; its body is a [`TopicStats`](crate::body::TopicStats).
+pub type TopicStatsReply = Empty;
 
 headers! {
     /// Creates or changes a topic on one broker (Apache's `CreateTopicRequestHeader`).
@@ -25,5 +31,31 @@ headers! {
         "attributes" => attributes: Option<String>,
         /// Change what is normally refused.
         "force" => force: Option<bool>,
+    }
+
+    /// Deletes a topic on one broker, with its messages (Apache's `DeleteTopicRequestHeader`).
+    struct DeleteTopic: DELETE_TOPIC_IN_BROKER -> Empty {
+        /// The topic.
+        "topic" => topic: String,
+    }
+
+    /// Makes a name server forget a topic (Apache's `DeleteTopicFromNamesrvRequestHeader`).
+    struct DeleteTopicInNameServer: DELETE_TOPIC_IN_NAMESRV -> Empty {
+        /// The topic.
+        "topic" => topic: String,
+        /// Only on the brokers of this cluster. Servers before 5.0 do not know it.
+        "clusterName" => cluster: Option<String>,
+    }
+
+    /// Asks one broker for the configuration of a topic. 4.9 answers code 3.
+    struct GetTopicConfig: GET_TOPIC_CONFIG -> TopicConfigReply {
+        /// The topic.
+        "topic" => topic: String,
+    }
+
+    /// Asks one broker for the offsets of all queues of a topic (Apache's `GetTopicStatsInfoRequestHeader`).
+    struct GetTopicStats: GET_TOPIC_STATS_INFO -> TopicStatsReply {
+        /// The topic.
+        "topic" => topic: String,
     }
 }

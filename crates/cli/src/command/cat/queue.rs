@@ -73,10 +73,6 @@ impl QueueReaders {
             notes: self.notes.clone(),
             live: self.live.clone(),
             troubled: self.troubled.clone(),
-            not_before: match from {
-                From::Time(millis) => millis,
-                _ => i64::MIN,
-            },
         }
     }
 }
@@ -102,9 +98,6 @@ struct QueueReader {
     notes: Notes,
     live: Option<mpsc::Sender<MessageView>>,
     troubled: Troubled,
-    /// Older messages are left out. Brokers of 4.9 take the message that is nearest to a time, which may be older
-    /// (`ConsumeQueue.getOffsetInQueueByTime`).
-    not_before: i64,
 }
 
 impl QueueReader {
@@ -135,12 +128,6 @@ impl QueueReader {
                 return Ok(Some(message));
             }
             let is_last = message.queue_offset() + 1 == end;
-            if message.store_timestamp() < self.not_before {
-                if is_last {
-                    return Ok(None);
-                }
-                continue;
-            }
             if history.send(Ok(message)).await.is_err() || is_last {
                 return Ok(None);
             }

@@ -1,5 +1,6 @@
 //! `maxq produce TOPIC`: one message a line, from standard input or files.
 
+mod pace;
 mod receipt;
 mod report;
 mod sender;
@@ -68,6 +69,10 @@ pub(crate) struct ProduceArgs {
     /// How many messages may be under way at once; 1 keeps the order of the input
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
     in_flight: u32,
+
+    /// Send no faster than this, such as 100/s or 6000/m [default: as fast as it goes]
+    #[arg(long, value_name = "N/s", value_parser = value::rate)]
+    rate: Option<f64>,
 
     /// Do not wait for answers: faster, and nobody knows what is stored
     #[arg(long)]
@@ -177,6 +182,7 @@ Examples:
   echo hello | maxq produce orders
   maxq produce orders events.log --tag created --property source=web
   maxq cat orders --format ndjson | maxq produce orders-copy --format ndjson
+  maxq produce orders events.log --rate 100/s
   maxq produce orders -o json < events.log > receipts.ndjson"
     };
 }

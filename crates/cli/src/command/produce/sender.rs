@@ -10,6 +10,7 @@ use tokio::task::{JoinError, JoinSet};
 
 use super::{
     ProduceArgs, Template,
+    pace::Pace,
     receipt::{Became, Failed},
     report::{Report, Stop},
 };
@@ -23,6 +24,7 @@ use crate::{
 pub(super) struct Sender {
     producer: Producer,
     template: Template,
+    pace: Option<Pace>,
     report: Report,
     sends: JoinSet<Ended>,
     most_messages: usize,
@@ -43,6 +45,7 @@ impl Sender {
         Self {
             producer,
             template: Template::new(args),
+            pace: args.rate.map(Pace::new),
             report,
             sends: JoinSet::new(),
             most_messages: args.in_flight as usize,
@@ -86,7 +89,7 @@ impl Sender {
                 () = interrupt.next() => Err(Stop::Interrupted),
                 _ = tick.tick(), if self.report.is_watched() => { self.report.progress(lines.bytes_read()); Ok(()) }
                 Some(ended) = self.sends.join_next() => self.observe(ended),
-                line = lines.next(), if has_room => self.take(line),
+                line = next_line(lines, self.pace.as_ref()), if has_room => self.take(line),
             };
             let written = self.write_receipts(interrupt, WriteAll::IfIdle).await;
             if let Some(stop) = went.err().or(written) {
@@ -123,6 +126,9 @@ impl Sender {
     }
 
     fn send(&mut self, place: Place, message: maxq::Message) {
+        if let Some(pace) = &mut self.pace {
+            pace.observe_send();
+        }
         let (number, bytes) = (self.report.begin(place), message.body().len());
         self.bytes += bytes;
         let sending = self.producer.send(message);
@@ -185,6 +191,14 @@ impl Sender {
             None => Some(Stop::Interrupted),
         }
     }
+}
+
+/// The next line, when it is time for it. Cancel safe: the line is not begun before, and reading loses none.
+async fn next_line(lines: &mut Lines, pace: Option<&Pace>) -> Result<Option<Line>, Unreadable> {
+    if let Some(pace) = pace {
+        pace.ready().await;
+    }
+    lines.next().await
 }
 
 /// Whether receipts are written even if there are few.

@@ -1,4 +1,7 @@
-//! `maxq topic`: which topics there are, and new ones.
+//! `maxq topic`: which topics there are, new ones, what is in one, and its end.
+
+mod delete;
+mod describe;
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -17,7 +20,7 @@ use crate::{
     value,
 };
 
-/// List and create topics
+/// List, create, describe and delete topics
 #[derive(Debug, clap::Args)]
 #[command(subcommand_required = true, arg_required_else_help = true, disable_help_subcommand = true)]
 pub(crate) struct TopicArgs {
@@ -29,6 +32,8 @@ pub(crate) struct TopicArgs {
 enum Action {
     List(ListArgs),
     Create(CreateArgs),
+    Describe(describe::DescribeArgs),
+    Delete(delete::DeleteArgs),
 }
 
 /// List the topics of a cluster
@@ -79,6 +84,8 @@ pub(crate) async fn run(args: TopicArgs, global: &Global) -> anyhow::Result<Exit
     match args.action {
         Action::List(args) => list(&client, &args, global.output).await?,
         Action::Create(args) => create(&client, &args, global.output).await?,
+        Action::Describe(args) => describe::run(&client, &args, global.output).await?,
+        Action::Delete(args) => delete::run(&client, &args, global.output).await?,
     }
     client.close(GOODBYE).await;
     Ok(Exit::Done)
@@ -170,10 +177,10 @@ pub(super) async fn is_known_everywhere(client: &Client, topic: &str, brokers: &
 
 /// A missing topic is the most common failure of all, so it says what to do.
 pub(super) fn explain(error: RequestError, topic: &str) -> anyhow::Error {
-    if error.response_code() != Some(TOPIC_NOT_EXIST) {
+    let code = ErrorCode::TOPIC_NOT_FOUND;
+    if error.code() != code {
         return error.into();
     }
-    let code = ErrorCode::TOPIC_NOT_FOUND;
     Failure::error(
         Exit::Refused,
         format!(
@@ -192,8 +199,6 @@ pub(super) fn perm_words(perm: i32) -> String {
     }
 }
 
-/// `ResponseCode.TOPIC_NOT_EXIST`.
-const TOPIC_NOT_EXIST: i32 = 17;
 const VISIBLE_WITHIN: Duration = Duration::from_secs(5);
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 

@@ -1,0 +1,231 @@
+//! The load: workers that send one message after the other, as fast as it goes or on a schedule.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use maxq::{Message, Outcome, Producer, SendError};
+
+use super::{
+    Mode,
+    record::{Point, Record, Summary},
+};
+use crate::{clock::Stopwatch, output::grouped};
+
+/// What is to be sent.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub(super) mode: Mode,
+    pub(super) topic: String,
+    /// Bytes of a body.
+    pub(super) body: usize,
+    pub(super) in_flight: usize,
+    /// Messages per second of the open loop.
+    pub(super) rate: Option<f64>,
+    pub(super) warm_up: Duration,
+    /// Behind the warm-up.
+    pub(super) time: Duration,
+    /// Behind the warm-up.
+    pub(super) messages: u64,
+}
+
+/// A load under way, shared by its workers.
+pub(super) struct Load {
+    plan: Plan,
+    producer: Producer,
+    message: Message,
+    watch: Stopwatch,
+    record: Record,
+    /// Numbers given to scheduled messages.
+    scheduled: AtomicU64,
+    /// Messages that were begun behind the warm-up; may count on behind the end.
+    begun: AtomicU64,
+    counts: Counts,
+    interrupted: AtomicBool,
+    first_error: Mutex<Option<String>>,
+}
+
+#[derive(Default)]
+struct Counts {
+    acknowledged: AtomicU64,
+    failed: AtomicU64,
+    unknown: AtomicU64,
+}
+
+/// The counters of what was measured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Totals {
+    pub(super) acknowledged: u64,
+    pub(super) failed: u64,
+    pub(super) unknown: u64,
+}
+
+impl Totals {
+    pub(super) const fn sent(self) -> u64 {
+        self.acknowledged + self.failed + self.unknown
+    }
+}
+
+impl Load {
+    pub(super) fn new(plan: Plan, producer: Producer) -> Self {
+        Self {
+            message: Message::new(plan.topic.as_str(), vec![b'm'; plan.body]),
+            record: Record::new(plan.warm_up),
+            plan,
+            producer,
+            watch: Stopwatch::start(),
+            scheduled: AtomicU64::new(0),
+            begun: AtomicU64::new(0),
+            counts: Counts::default(),
+            interrupted: AtomicBool::new(false),
+            first_error: Mutex::default(),
+        }
+    }
+
+    /// Sends until the load is over.
+    pub(super) async fn work(self: Arc<Self>, worker: usize) {
+        while let Some(begin) = self.next().await {
+            // By the clock, also when a schedule is far behind.
+            let is_measured = self.watch.elapsed() >= self.plan.warm_up;
+            if is_measured && self.begun.fetch_add(1, Relaxed) >= self.plan.messages {
+                return;
+            }
+            let sent = self.send().await;
+            if is_measured {
+                self.observe(worker, begin, sent);
+            }
+        }
+    }
+
+    /// The number of messages that one send has carried.
+    async fn send(&self) -> Result<u64, SendError> {
+        let sending = self.producer.send(self.message.clone());
+        match self.plan.mode {
+            Mode::Awaited => sending.await.map(|_| 1),
+            Mode::Oneway => sending.oneway().await.map(|()| 1),
+        }
+    }
+
+    /// From when on the next message counts; `None` when the load is over.
+    async fn next(&self) -> Option<Duration> {
+        let Some(rate) = self.plan.rate else {
+            let now = self.watch.elapsed();
+            return (!self.is_over(now)).then_some(now);
+        };
+        let number = self.scheduled.fetch_add(1, Relaxed);
+        let due = Duration::from_secs_f64(number as f64 / rate);
+        loop {
+            let now = self.watch.elapsed();
+            if self.is_over(now.max(due)) {
+                return None;
+            }
+            // Timers wake up to a millisecond late, which is not the server's doing: the message may begin up to a
+            // millisecond early, and counts from then. A late one counts from when it was due.
+            let wait = due.saturating_sub(now + TIMER);
+            if wait.is_zero() {
+                return Some(due.min(now));
+            }
+            // In steps, to notice an interrupt.
+            tokio::time::sleep(wait.min(STEP)).await;
+        }
+    }
+
+    fn is_over(&self, now: Duration) -> bool {
+        self.was_interrupted()
+            || now >= self.plan.warm_up + self.plan.time
+            || self.begun.load(Relaxed) >= self.plan.messages
+    }
+
+    fn observe(&self, worker: usize, begin: Duration, sent: Result<u64, SendError>) {
+        let error = match sent {
+            Ok(messages) => {
+                self.counts.acknowledged.fetch_add(messages, Relaxed);
+                self.record.observe(worker, messages, self.watch.elapsed().saturating_sub(begin));
+                return;
+            }
+            Err(error) => error,
+        };
+        let counter = match error.outcome() {
+            Outcome::Unknown => &self.counts.unknown,
+            Outcome::NotSent | Outcome::Refused => &self.counts.failed,
+        };
+        counter.fetch_add(1, Relaxed);
+        let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert_with(|| error.to_string());
+    }
+
+    /// Closes a second of the record when it is over.
+    pub(super) fn roll_if_due(&self) {
+        self.record.roll_if_due(self.watch.elapsed());
+    }
+
+    /// All workers have ended.
+    pub(super) fn end(&self) {
+        self.record.end(self.watch.elapsed());
+    }
+
+    /// No message is begun any more.
+    pub(super) fn interrupt(&self) {
+        self.interrupted.store(true, Relaxed);
+    }
+
+    pub(super) fn was_interrupted(&self) -> bool {
+        self.interrupted.load(Relaxed)
+    }
+
+    pub(super) const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    pub(super) fn totals(&self) -> Totals {
+        Totals {
+            acknowledged: self.counts.acknowledged.load(Relaxed),
+            failed: self.counts.failed.load(Relaxed),
+            unknown: self.counts.unknown.load(Relaxed),
+        }
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        self.record.summary()
+    }
+
+    pub(super) fn first_error(&self) -> Option<String> {
+        self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How far the load has come, out of [`WHOLE`].
+    pub(super) fn progress(&self) -> u64 {
+        let time = self.watch.elapsed().as_secs_f64() / (self.plan.warm_up + self.plan.time).as_secs_f64();
+        let messages = self.begun.load(Relaxed) as f64 / self.plan.messages as f64;
+        (time.max(messages).min(1.0) * WHOLE as f64) as u64
+    }
+
+    /// What is told while it runs: the last second.
+    pub(super) fn line(&self) -> String {
+        if self.watch.elapsed() < self.plan.warm_up {
+            return "warming up".to_owned();
+        }
+        let Totals { failed, unknown, .. } = self.totals();
+        let bad = if failed + unknown == 0 {
+            String::new()
+        } else {
+            format!(", {} failed", grouped(failed + unknown))
+        };
+        match self.record.last() {
+            Some(Point { per_second, p50, p99, .. }) => {
+                format!("{}/s, p50 {p50} µs, p99 {p99} µs{bad}", grouped(per_second as u64))
+            }
+            None => format!("measuring{bad}"),
+        }
+    }
+}
+
+/// The whole of [`Load::progress`].
+pub(super) const WHOLE: u64 = 1_000;
+/// How early a scheduled message may begin.
+const TIMER: Duration = Duration::from_millis(1);
+const STEP: Duration = Duration::from_millis(200);

@@ -1,0 +1,121 @@
+//! `maxq bench`: the sums add up, the picture is there, and a stall shows in every message that had to wait.
+
+use serde_json::Value;
+
+use crate::process::{Emulator, Running, maxq, run};
+
+#[track_caller]
+fn report(args: &[&str]) -> Value {
+    let all =
+        [&["bench", "--warm-up", "100ms", "--duration", "60s", "--body", "10", "-o", "json"], args].concat();
+    run(maxq(&all)).expect(0).json().remove(0)
+}
+
+#[track_caller]
+fn check(report: &Value, messages: u64) {
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{report:#}"));
+    assert_eq!((number(&report["sent"]), number(&report["acknowledged"])), (messages, messages));
+    assert_eq!((number(&report["failed"]), number(&report["unknown"])), (0, 0));
+    let latency = |name: &str| number(&report["latency_us"][name]);
+    assert!(latency("min") <= latency("p50") && latency("p50") <= latency("p99"), "{report:#}");
+    assert!(latency("p99") <= latency("max") && latency("max") > 0, "{report:#}");
+    let points = report["points"].as_array().unwrap();
+    let in_points: u64 = points.iter().map(|point| number(&point["messages"])).sum();
+    assert!(!points.is_empty() && in_points <= messages, "{report:#}");
+}
+
+#[test]
+fn an_emulated_cluster_is_measured_without_any_server() {
+    let report = report(&["--messages", "2000", "--in-flight", "16"]);
+    check(&report, 2_000);
+    assert_eq!((&report["mode"], &report["loop"]), (&"awaited".into(), &"closed".into()));
+    assert_eq!(report["corrected"], false);
+}
+
+#[test]
+fn one_way_messages_end_at_the_socket() {
+    check(&report(&["--mode", "oneway", "--messages", "500"]), 500);
+}
+
+#[test]
+fn a_cluster_of_its_own_gets_the_topic() {
+    let cluster = Emulator::start(2);
+    let args =
+        ["--messages", "300", "--queues", "3", "--topic", "load", "--name-server", cluster.name_server()];
+    check(&report(&args), 300);
+    let described = &cluster.run(&["topic", "describe", "load", "-o", "json"]).json()[0];
+    assert_eq!(described["brokers"][1]["write_queues"], 3);
+    assert!(described["messages"].as_u64().unwrap() >= 300, "{described}");
+    // The topic stays as it is.
+    check(
+        &report(&[
+            "--messages",
+            "300",
+            "--queues",
+            "9",
+            "--topic",
+            "load",
+            "--name-server",
+            cluster.name_server(),
+        ]),
+        300,
+    );
+    let described = &cluster.run(&["topic", "describe", "load", "-o", "json"]).json()[0];
+    assert_eq!(described["brokers"][1]["write_queues"], 3);
+}
+
+#[test]
+fn an_open_loop_keeps_its_rate() {
+    let report = report(&["--rate", "200/s", "--messages", "200"]);
+    check(&report, 200);
+    assert_eq!((&report["loop"], &report["corrected"]), (&"open".into(), &true.into()));
+    // 199 steps of 5 ms, less what a slow start has left to make up for; without a schedule it takes a tenth of that.
+    assert!(report["measured_ms"].as_u64().unwrap() >= 500, "{report:#}");
+}
+
+/// With one message under way, a rate that no connection gives piles messages up. Each counts from
+/// when it was due, so the last ones are late by nearly the whole run, though each answer comes at once.
+#[test]
+fn a_message_that_could_not_begin_in_time_counts_from_when_it_was_due() {
+    let report = report(&["--rate", "1000000/s", "--messages", "3000", "--in-flight", "1"]);
+    check(&report, 3_000);
+    let (p50, max) = (&report["latency_us"]["p50"], &report["latency_us"]["max"]);
+    let measured = report["measured_ms"].as_u64().unwrap() * 1_000;
+    assert!(p50.as_u64().unwrap() > measured / 4 && max.as_u64().unwrap() > measured / 2, "{report:#}");
+}
+
+#[test]
+fn people_get_a_table_and_a_picture() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bench.svg");
+    let args =
+        ["bench", "--warm-up", "100ms", "--duration", "60s", "--messages", "500", "--brokers", "1", "--plot"];
+    let ended = run(maxq(&[&args[..], &[file.to_str().unwrap()]].concat())).expect(0).says(&["1 broker"]);
+    let text = ended.text();
+    for part in ["messages/s", "acknowledged", "p99.99", "from when a message began"] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    let picture = std::fs::read_to_string(&file).unwrap();
+    assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
+    for part in ["messages/s", "latency", "p99.9", "maxq bench: awaited"] {
+        assert!(picture.contains(part), "no {part:?} in the picture");
+    }
+}
+
+#[test]
+fn an_interrupted_run_reports_what_was_measured() {
+    let mut bench = Running::start(maxq(&["bench", "--warm-up", "1ms", "--duration", "1h", "-o", "json"]));
+    assert!(bench.note().starts_with("emulated cluster: name server 127.0.0.1:"));
+    assert!(bench.note().starts_with("awaited, closed loop, 256 under way"));
+    bench.signal("INT");
+    let ended = bench.end().expect(6).says(&["interrupted: reporting what was measured"]);
+    let report = &ended.json()[0];
+    assert_eq!(report["sent"], report["acknowledged"]);
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    run(maxq(&["bench", "--brokers", "2", "--name-server", "127.0.0.1:1"])).expect(2).says(&["--brokers"]);
+    run(maxq(&["bench", "--rate", "0"])).expect(2).says(&["is no rate"]);
+    run(maxq(&["bench", "--name-server", "127.0.0.1:1"])).expect(3);
+}
