@@ -15,7 +15,7 @@ use std::{
     future::pending,
     pin::Pin,
     sync::{
-        Arc, Weak,
+        Arc, OnceLock, Weak,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -96,6 +96,8 @@ pub(super) struct Wiring {
     pub(super) orders: Arc<Orders>,
     pub(super) address: Arc<str>,
     pub(super) health: Arc<BrokerHealth>,
+    /// Filled when the connection ends: for who comes too late to be told.
+    pub(super) ended: Arc<OnceLock<Arc<Cause>>>,
     /// Told when the server is mute and this connection begins to listen.
     pub(super) on_mute: Box<dyn Fn() + Send + Sync>,
 }
@@ -161,6 +163,7 @@ pub(super) async fn drive(stream: Stream, mut wiring: Wiring) {
     };
     let cause = Arc::new(cause);
     tracing::debug!(address = %wiring.address, %cause, in_flight = driver.inflight.len(), "connection closed");
+    drop(wiring.ended.set(cause.clone()));
     driver.leave_health(&wiring, &cause);
     driver.close(&cause);
     refuse(&mut wiring.posts, &cause).await;

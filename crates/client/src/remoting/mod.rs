@@ -188,7 +188,7 @@ impl Remoting {
         write_request_head(call.request, &NO_EXTRA, envelope, call.body.len(), &mut head);
         let Call { body, deadline, permit, prompt, .. } = call;
         let post = Post { opaque, head, body, deadline, waiter, permit, prompt };
-        connection.post(post).map_err(|cause| CallError { phase: Phase::Write, cause: Arc::new(cause) })
+        connection.post(post).map_err(|cause| CallError { phase: Phase::Write, cause })
     }
 }
 

@@ -34,14 +34,18 @@ use crate::{
 pub(crate) struct Connection {
     posts: mpsc::Sender<Post>,
     orders: Arc<Orders>,
+    /// Why it ended, once it has.
+    ended: Arc<OnceLock<Arc<Cause>>>,
 }
 
 impl Connection {
     /// Hands a request over, or gives it back: the connection is closed, or takes no more.
-    pub(crate) fn post(&self, post: Post) -> Result<(), Cause> {
+    pub(crate) fn post(&self, post: Post) -> Result<(), Arc<Cause>> {
         self.posts.try_send(post).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => Cause::Full,
-            mpsc::error::TrySendError::Closed(_) => Cause::PeerClosed,
+            mpsc::error::TrySendError::Full(_) => Arc::new(Cause::Full),
+            mpsc::error::TrySendError::Closed(_) => {
+                self.ended.get().cloned().unwrap_or_else(|| Arc::new(Cause::PeerClosed))
+            }
         })
     }
 
@@ -228,6 +232,7 @@ impl Pool {
                     orders: orders.clone(),
                     address: address.clone(),
                     health,
+                    ended: Arc::default(),
                     on_mute: {
                         let (pool, address) = (Arc::downgrade(&self), address.clone());
                         Box::new(move || {
@@ -237,7 +242,8 @@ impl Pool {
                         })
                     },
                 };
-                dialling.0.end(Ok(Arc::new(Connection { posts, orders: orders.clone() })));
+                let connection = Connection { posts, orders: orders.clone(), ended: wiring.ended.clone() };
+                dialling.0.end(Ok(Arc::new(connection)));
                 // First entered, then looked: a stop between the two reaches the connection one way or the other.
                 self.write().living.insert(generation, orders.clone());
                 if self.setup.stop.is_cancelled() {
