@@ -52,6 +52,7 @@ mod shutdown;
 mod unique_id;
 
 pub mod admin;
+pub mod blocking;
 pub mod doctor;
 
 pub use client::Client;

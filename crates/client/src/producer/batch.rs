@@ -250,6 +250,10 @@ impl SendingBatch {
         self
     }
 
+    pub(crate) fn messages(&self) -> &[Message] {
+        self.batch.messages()
+    }
+
     async fn run(self) -> Result<BatchReceipt, SendError> {
         let (producer, _, order) = self.how.into_order();
         let client = producer.client().shared().clone();

@@ -116,8 +116,16 @@ impl Producer {
                 ConfigError::new("the connection string names no producer group: add ?group=NAME").into()
             );
         };
-        let client = Client::connect(config).await?;
-        Ok(Self::new(client, ProducerConfig::new(group), Some(Owned))?)
+        Self::connect_with(config, ProducerConfig::new(group)).await
+    }
+
+    /// A producer with a client of its own.
+    pub(crate) async fn connect_with(
+        client: ClientConfig,
+        producer: ProducerConfig,
+    ) -> Result<Self, ConnectError> {
+        let client = Client::connect(client).await?;
+        Ok(Self::new(client, producer, Some(Owned))?)
     }
 
     pub(crate) fn new(
@@ -541,6 +549,10 @@ impl Sending {
     /// Sends without an answer: `Ok` means that the socket took the whole message, not that a broker stored it.
     pub fn oneway(self) -> SendingOneway {
         SendingOneway(self)
+    }
+
+    pub(crate) const fn message(&self) -> &Message {
+        &self.message
     }
 
     fn into_order(self) -> (Producer, Message, Order) {
