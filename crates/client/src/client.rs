@@ -17,19 +17,20 @@ use crate::{
     ClientConfig, CloseReport, ConfigError, ConnectError, MessageQueue, Offload, Producer, ProducerConfig,
     admin::Admin,
     clock::Clock,
+    config::Mapping,
+    discovery::{Sources, Timings},
     error::RouteError,
     health::Healths,
-    heartbeat::{Beat, BrokerVersions, Heartbeat, Pulse},
-    name_servers::NameServers,
+    heartbeat::{Announcer, Beat, BrokerVersions, Heartbeat, Pulse},
+    name_servers::{self, NameServers},
     producer::Shared as SharedProducer,
     reader::{From, Reader},
     remoting::{
         Remoting,
-        connect::tcp,
         pool::{OnOpen, Pool, Setup},
     },
     roles::Roles,
-    route::{Fetcher, Keeper, Links, Routes},
+    route::{self, Fetcher, Keeper, Links, Routes},
     shutdown,
     unique_id::UniqueIds,
 };
@@ -67,6 +68,7 @@ pub(crate) struct Shared {
     pub(crate) roles: Arc<Roles>,
     pub(crate) pulse: Pulse,
     pub(crate) versions: Arc<BrokerVersions>,
+    pub(crate) announcer: Arc<Announcer>,
     pub(crate) unique_ids: UniqueIds,
     pub(crate) request_timeout: Duration,
     pub(crate) offload: Offload,
@@ -95,23 +97,22 @@ impl Client {
         let probe =
             GetRouteInfo { topic: AUTO_CREATE_TOPIC.to_owned(), accept_standard_json_only: Some(true) };
         let answered = shared.name_servers.ask(&probe, shared.deadline()).await;
-        match answered {
-            Ok(_) => Ok(client),
-            Err(tried) => Err(RouteError::NameServers(tried).into()),
-        }
+        let Err(tried) = answered else { return Ok(client) };
+        client.close(LEAVING).await;
+        Err(RouteError::NameServers(tried).into())
     }
 
-    /// Makes a client without any I/O; the first use connects.
+    /// Makes a client without any I/O; the first use connects. Only an address endpoint is asked after 10 s anyway.
     ///
     /// # Errors
     /// The configuration cannot work, or no tokio runtime is running.
     pub fn lazy(config: ClientConfig) -> Result<Self, ConfigError> {
-        let servers = config.checked_name_servers()?;
+        let sources = Sources::new(&config)?;
         config.check()?;
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             ConfigError::new("no tokio runtime is running here: a client needs one for its tasks")
         })?;
-        let shared = Shared::start(config, servers, runtime);
+        let shared = Shared::start(config, sources, runtime);
         Ok(Self { handle: Arc::new(Handle { shared }) })
     }
 
@@ -171,7 +172,7 @@ impl Drop for Handle {
 }
 
 impl Shared {
-    fn start(config: ClientConfig, servers: Vec<Arc<str>>, runtime: tokio::runtime::Handle) -> Arc<Self> {
+    fn start(config: ClientConfig, sources: Sources, runtime: tokio::runtime::Handle) -> Arc<Self> {
         let clock = Clock::start();
         let mut chance = chance(config.seed);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -182,7 +183,7 @@ impl Shared {
         };
         let healths = Arc::new(Healths::new(chance.fork()));
         let pool = Arc::new(Pool::new(Setup {
-            connector: config.connector.unwrap_or_else(tcp),
+            connector: sources.connector.clone(),
             connect_timeout: config.connect_timeout,
             clock,
             tasks: tasks.clone(),
@@ -191,43 +192,50 @@ impl Shared {
             on_open,
             healths: healths.clone(),
         }));
+        let mapping = Arc::new(Mapping::new(config.mapping));
         let remoting = Arc::new(Remoting::new(
-            pool,
+            pool.clone(),
             config.header_encoding,
-            config.mapped,
+            mapping.clone(),
             chance.i32(0..=i32::MAX / 2),
         ));
         let start = chance.usize(..);
-        let name_servers = Arc::new(NameServers::new(servers, start, remoting.clone(), clock));
+        let links = name_servers::Links { pool: pool.clone(), remoting: remoting.clone(), mapping, clock };
+        let timings = Timings {
+            resolve_interval: config.resolve_interval,
+            endpoint_interval: config.http_interval,
+            timeout: config.request_timeout,
+        };
+        let (name_servers, discovery) = sources.name_servers(start, links, timings);
         let fetcher = Fetcher { name_servers: name_servers.clone(), clock, timeout: config.request_timeout };
-        let links = Links {
-            on_brokers: {
-                let pulse = pulse.clone();
-                Box::new(move || pulse.ask(Beat::All))
-            },
-            health_of: {
-                let (remoting, healths) = (remoting.clone(), healths.clone());
-                Box::new(move |address| healths.of(&remoting.target(address)))
-            },
-        };
-        let (keeper, routes) = Keeper::new(fetcher, config.route_interval, chance.u64(..), links);
-        let id: Arc<str> = match config.instance_name {
-            Some(name) => format!("maxq@{name}").into(),
-            None => format!("maxq@{}#{:016x}", std::process::id(), chance.u64(..)).into(),
-        };
         let (roles, versions) = (Arc::<Roles>::default(), Arc::<BrokerVersions>::default());
-        let heartbeat = Heartbeat {
+        let setup = route::Setup {
+            clock,
+            interval: config.route_interval,
+            seed: chance.u64(..),
+            name_servers: name_servers.list(),
+        };
+        let id = client_id(config.instance_name, config.unit_name, &mut chance);
+        let announcer = Arc::new(Announcer {
             client_id: id.clone(),
-            beats,
             remoting: remoting.clone(),
-            routes: routes.clone(),
+            pool,
             roles: roles.clone(),
             versions: versions.clone(),
             healths,
             clock,
-            interval: config.heartbeat_interval,
             timeout: config.request_timeout,
+        });
+        let (keeper, routes) = Keeper::new(setup, links_of_routes(fetcher, &announcer, pulse.clone()));
+        let heartbeat = Heartbeat {
+            beats,
+            announcer: announcer.clone(),
+            routes: routes.clone(),
+            interval: config.heartbeat_interval,
         };
+        if let Some(discovery) = discovery {
+            tasks.spawn_on(discovery.run(stop.clone()), &runtime);
+        }
         tasks.spawn_on(keeper.run(stop.clone()), &runtime);
         tasks.spawn_on(heartbeat.run(stop.clone()), &runtime);
         let mut process = [0; 10];
@@ -242,6 +250,7 @@ impl Shared {
             roles,
             pulse,
             versions,
+            announcer,
             unique_ids: UniqueIds::new(process),
             request_timeout: config.request_timeout,
             offload: config.offload,
@@ -288,6 +297,30 @@ impl Shared {
             .collect()
     }
 }
+
+/// What the route keeper has to do with the rest.
+fn links_of_routes(fetcher: Fetcher, announcer: &Announcer, pulse: Pulse) -> Links {
+    let (remoting, healths) = (announcer.remoting.clone(), announcer.healths.clone());
+    Links {
+        fetch: Box::new(move |topic, wish| {
+            let fetcher = fetcher.clone();
+            Box::pin(async move { fetcher.fetch(&topic, wish).await })
+        }),
+        roles: announcer.roles.clone(),
+        on_brokers: Box::new(move || pulse.ask(Beat::All)),
+        health_of: Box::new(move |address| healths.of(&remoting.target(address))),
+    }
+}
+
+/// `maxq@INSTANCE`, and `@UNIT` behind it if there is one.
+fn client_id(instance: Option<String>, unit: Option<String>, chance: &mut fastrand::Rng) -> Arc<str> {
+    let by_chance = format!("{}#{:016x}", std::process::id(), chance.u64(..));
+    let unit = unit.map(|name| format!("@{name}")).unwrap_or_default();
+    format!("maxq@{}{unit}", instance.unwrap_or(by_chance)).into()
+}
+
+/// How long a client that could not connect may take to leave.
+const LEAVING: Duration = Duration::from_secs(1);
 
 /// All chance of a client comes from here.
 #[expect(clippy::disallowed_methods, reason = "this is where the seed comes from")]

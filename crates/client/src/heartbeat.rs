@@ -19,7 +19,7 @@ use crate::{
     clock::Clock,
     error::RequestError,
     health::{Healths, log},
-    remoting::{Call, Remoting},
+    remoting::{Call, CallError, Remoting, pool::Pool},
     roles::Roles,
     route::Routes,
 };
@@ -62,24 +62,23 @@ impl BrokerVersions {
     fn set(&self, address: &Arc<str>, version: Version) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(address.clone(), version);
     }
+
+    fn forget(&self, address: &str) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+    }
 }
 
 pub(crate) struct Heartbeat {
-    pub(crate) client_id: Arc<str>,
     pub(crate) beats: mpsc::Receiver<Beat>,
-    pub(crate) remoting: Arc<Remoting>,
+    pub(crate) announcer: Arc<Announcer>,
     pub(crate) routes: Routes,
-    pub(crate) roles: Arc<Roles>,
-    pub(crate) versions: Arc<BrokerVersions>,
-    pub(crate) healths: Arc<Healths>,
-    pub(crate) clock: Clock,
     pub(crate) interval: Duration,
-    pub(crate) timeout: Duration,
 }
 
 impl Heartbeat {
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let first = self.clock.instant(self.clock.now() + FIRST.min(self.interval));
+        let announcer = self.announcer.clone();
+        let first = announcer.clock.instant(announcer.clock.now() + FIRST.min(self.interval));
         let mut regular = tokio::time::interval_at(first, self.interval);
         regular.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut calls = JoinSet::new();
@@ -104,60 +103,106 @@ impl Heartbeat {
                 Some(beat) = self.beats.recv() => beat,
                 _ = regular.tick() => Beat::All,
             };
-            let Some(body) = self.roles.heartbeat(&self.client_id).map(Bytes::from) else { continue };
-            let (now, masters) = (self.clock.now(), self.routes.masters());
-            last.retain(|address, _| masters.contains_key(address));
+            let (now, masters) = (announcer.clock.now(), self.routes.masters());
+            last.retain(|address, _| {
+                let is_master = masters.contains_key(address);
+                if !is_master {
+                    announcer.forget(address, masters.keys());
+                }
+                is_master
+            });
+            let Some(body) = announcer.body() else { continue };
             for (address, broker) in masters {
                 let meant = match &beat {
                     Beat::All => true,
                     Beat::Opened(opened) => {
-                        *opened == self.remoting.target(&address)
+                        *opened == announcer.remoting.target(&address)
                             && last.get(&address).is_none_or(|last| now.since(*last) >= REST)
                     }
                     Beat::Again(again) => *again == address,
                 };
                 if meant && under_way.insert(address.clone()) {
                     last.insert(address.clone(), now);
-                    calls.spawn(self.beat(address, broker, body.clone()));
+                    let (announcer, body) = (announcer.clone(), body.clone());
+                    let until = announcer.clock.now() + announcer.timeout;
+                    calls.spawn(async move {
+                        // What went wrong is in the log: nobody waits for this call.
+                        drop(announcer.announce(&address, &broker, body, until).await);
+                        address
+                    });
                 } else if meant && !matches!(beat, Beat::Opened(_)) {
                     due_again.insert(address);
                 }
             }
         }
     }
+}
 
-    fn beat(
+/// Tells one broker who we are.
+pub(crate) struct Announcer {
+    pub(crate) client_id: Arc<str>,
+    pub(crate) remoting: Arc<Remoting>,
+    pub(crate) pool: Arc<Pool>,
+    pub(crate) roles: Arc<Roles>,
+    pub(crate) versions: Arc<BrokerVersions>,
+    pub(crate) healths: Arc<Healths>,
+    pub(crate) clock: Clock,
+    pub(crate) timeout: Duration,
+}
+
+impl Announcer {
+    /// What a heartbeat says now; nothing when there is nobody to announce.
+    pub(crate) fn body(&self) -> Option<Bytes> {
+        self.roles.heartbeat(&self.client_id).map(Bytes::from)
+    }
+
+    /// Sends one heartbeat, over a new connection if there is none. An error says that no answer came; a refusal is
+    /// logged.
+    ///
+    /// # Cancel safety
+    /// Safe: the broker may have heard it, which changes nothing.
+    pub(crate) async fn announce(
         &self,
-        address: Arc<str>,
-        broker: String,
+        address: &Arc<str>,
+        broker: &str,
         body: Bytes,
-    ) -> impl Future<Output = Arc<str>> + Send + 'static {
-        let (remoting, versions) = (self.remoting.clone(), self.versions.clone());
-        let (clock, timeout) = (self.clock, self.timeout);
-        let target = remoting.target(&address);
+        deadline: Time,
+    ) -> Result<(), CallError> {
+        let target = self.remoting.target(address);
         let health = self.healths.of(&target);
-        async move {
-            let began = clock.now();
-            let call = Call::new(&header::Heartbeat {}, began + timeout).prompt().body(body);
-            let answered = remoting.call(&address, call).await;
-            if answered.is_ok() {
-                health.observe_answer(began);
+        let began = self.clock.now();
+        let call = Call::new(&header::Heartbeat {}, deadline).prompt().body(body);
+        let answered = self.remoting.call(address, call).await;
+        if answered.is_ok() {
+            health.observe_answer(began);
+        }
+        // Whatever it says, it answers. That matters while the broker rests and is asked whether it is back.
+        log(&target, health.observe_probe(self.clock.now(), answered.is_ok()));
+        match answered {
+            Ok(answer) if answer.response_code() == ResponseCode::SUCCESS => {
+                self.versions.set(address, answer.version);
             }
-            // Whatever it says, it answers. That matters while the broker rests and is asked whether it is back.
-            log(&target, health.observe_probe(clock.now(), answered.is_ok()));
-            match answered {
-                Ok(answer) if answer.response_code() == ResponseCode::SUCCESS => {
-                    versions.set(&address, answer.version)
-                }
-                Ok(answer) => {
-                    let error = RequestError::refused(&address, &answer);
-                    tracing::error!(broker, %error, "heartbeat refused");
-                }
-                Err(error) => {
-                    tracing::debug!(broker, %address, cause = %error.cause, "heartbeat not answered")
-                }
+            Ok(answer) => {
+                let error = RequestError::refused(address, &answer);
+                tracing::error!(broker, %error, "heartbeat refused");
             }
-            address
+            Err(error) => {
+                tracing::debug!(broker, %address, cause = %error.cause, "heartbeat not answered");
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// No route names the broker any more: nothing is known of it, and its connection ends when what is under way has.
+    fn forget<'a>(&self, address: &Arc<str>, mut masters: impl Iterator<Item = &'a Arc<str>>) {
+        tracing::debug!(%address, "no route names this broker any more");
+        self.versions.forget(address);
+        let target = self.remoting.target(address);
+        // Another broker may have moved in.
+        let is_shared = masters.any(|master| self.remoting.target(master) == target);
+        if let Some(connection) = self.pool.open(&target).filter(|_| !is_shared) {
+            connection.retire();
         }
     }
 }

@@ -36,19 +36,24 @@ mod admission;
 mod client;
 mod clock;
 mod config;
+mod discovery;
 mod error;
 mod health;
 mod heartbeat;
 mod message;
 mod message_view;
 mod name_servers;
+mod prewarm;
 mod producer;
 mod queue;
 mod reader;
 mod remoting;
+mod resolver;
 mod roles;
 mod route;
 mod shutdown;
+mod together;
+mod told;
 mod unique_id;
 
 pub mod admin;
@@ -75,4 +80,5 @@ pub use remoting::{
     Phase,
     connect::{Connect, Connecting, ReadWrite, Stream},
 };
+pub use resolver::{Resolver, Resolving};
 pub use shutdown::CloseReport;

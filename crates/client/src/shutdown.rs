@@ -9,13 +9,14 @@ use std::{
 };
 
 use maxq_policy::Time;
-use maxq_protocol::{Group, header::UnregisterClient};
+use maxq_protocol::header::UnregisterClient;
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::{
     client::Shared,
     producer::{Counts, Shared as SharedProducer},
     remoting::Call,
+    roles::farewell_of_producer,
 };
 
 /// What became of the messages that were under way when closing began.
@@ -67,8 +68,9 @@ pub(crate) fn leave_group(client: &Arc<Shared>, producer: &SharedProducer) -> Op
     if !producer.leave_once() || !client.roles.remove_producer(&producer.group) {
         return None;
     }
-    let (leaving, group) = (client.clone(), producer.group.clone());
-    let task = async move { unregister(&leaving, vec![group], Time::NEVER).await };
+    let farewell = farewell_of_producer(&client.id, &producer.group);
+    let leaving = client.clone();
+    let task = async move { unregister(&leaving, vec![farewell], Time::NEVER).await };
     Some(client.farewells.spawn_on(task, &client.runtime))
 }
 
@@ -125,7 +127,7 @@ fn begin_leaving(client: &Arc<Shared>, deadline: Time) {
             }
         };
         drop(tokio::time::timeout_at(leaving.clock.instant(deadline), idle).await);
-        unregister(&leaving, leaving.roles.producer_groups(), deadline).await;
+        unregister(&leaving, leaving.roles.farewells(&leaving.id), deadline).await;
         leaving.farewells.close();
         leaving.farewells.wait().await;
         leaving.stop.cancel();
@@ -136,21 +138,17 @@ fn begin_leaving(client: &Arc<Shared>, deadline: Time) {
     client.tasks.close();
 }
 
-/// Tells every master that we have a connection to that these groups of ours are gone; Apache's
+/// Tells every master that we have a connection to who of us is gone; Apache's
 /// `MQClientInstance.unregisterClient` asks all of them, one after the other, dead ones included.
-async fn unregister(client: &Arc<Shared>, groups: Vec<Group>, deadline: Time) {
+async fn unregister(client: &Arc<Shared>, farewells: Vec<UnregisterClient>, deadline: Time) {
     let deadline = deadline.min(client.clock.now() + LAST);
     let mut calls = JoinSet::new();
     for (address, _) in client.routes.masters() {
         if !client.remoting.is_connected(&address) {
             continue;
         }
-        for group in &groups {
-            let request = UnregisterClient {
-                client_id: client.id.to_string(),
-                producer_group: Some(group.to_string()),
-                consumer_group: None,
-            };
+        for farewell in &farewells {
+            let request = farewell.clone();
             let (remoting, address) = (client.remoting.clone(), address.clone());
             calls.spawn(async move { drop(remoting.call(&address, Call::new(&request, deadline)).await) });
         }

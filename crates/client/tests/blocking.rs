@@ -47,7 +47,10 @@ fn it_sends_from_a_main_without_async() {
     let batch = MessageBatch::new((2..5).map(message)).expect("they fit together");
     assert_eq!(producer.send_batch(batch).wait().expect("it is stored").receipts().len(), 3);
     let (tell, told) = std::sync::mpsc::channel();
-    producer.send(message(5)).enqueue(move |end| tell.send(end.is_ok()).unwrap_or_default()).expect("there is room");
+    producer
+        .send(message(5))
+        .enqueue(move |end| tell.send(end.is_ok()).unwrap_or_default())
+        .expect("there is room");
     assert_eq!(told.recv_timeout(10 * SECOND), Ok(true));
     assert_eq!(producer.flush(SECOND).pending, 0);
     let report = producer.close(SECOND);

@@ -345,6 +345,13 @@ async fn asking_for_queues_leaves_nothing() {
     cut_everywhere!("Producer::queues", World::new(), |world| world.producer.queues(TOPIC).await.unwrap());
 }
 
+#[tokio::test(start_paused = true)]
+async fn prewarming_leaves_nothing() {
+    cut_everywhere!("Producer::prewarm", World::new(), |world| {
+        world.producer.prewarm(&[TOPIC, "new"]).await.unwrap()
+    });
+}
+
 /// No message is lost: what a cut call had fetched, the next one gives.
 #[tokio::test(start_paused = true)]
 async fn a_reader_loses_no_message() {
@@ -482,6 +489,7 @@ fn every_public_async_function_says_what_cutting_it_leaves_behind() {
         "producer: connect",
         "producer: enqueue",
         "producer: flush",
+        "producer: prewarm",
         "producer: queues",
         "reader: next",
         "reader: next_within",

@@ -1,16 +1,19 @@
 //! What can be set, with its default, its unit and its price.
 
+mod discovery;
+mod mapping;
 mod url;
 
-use std::{collections::BTreeMap, fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use maxq_policy::RetryPolicy;
 use maxq_protocol::{HeaderEncoding, message::Properties};
 
 use crate::{
-    ConfigError,
+    ConfigError, Resolver,
     remoting::connect::{Connect, bracketed},
 };
+pub(crate) use mapping::{Mapping, MappingConfig};
 
 /// How a client finds and talks to its cluster.
 ///
@@ -19,18 +22,40 @@ use crate::{
 ///
 /// let config = ClientConfig::new("ns-1:9876,ns-2:9876").instance_name("orders-7");
 /// ```
+///
+/// # Intervals and time-outs
+///
+/// Each can be set here, and by its name in a [connection string](Self::from_url). The defaults are those of Apache's
+/// client.
+///
+/// | setting | default | what happens then | in Apache's client |
+/// |---|---|---|---|
+/// | [`route_interval`](Self::route_interval) | 30 s | the routes of used topics are fetched anew | `pollNameServerInterval` |
+/// | [`heartbeat_interval`](Self::heartbeat_interval) | 30 s | offline brokers are forgotten, the others get a heartbeat; for the first time after 1 s | `heartbeatBrokerInterval` |
+/// | [`resolve_interval`](Self::resolve_interval) | 30 s | names of name servers are looked up anew | none: Java looks up when it connects |
+/// | [`http_interval`](Self::http_interval) | 120 s | the address endpoint is asked; for the first time after 10 s, besides the first use | fixed, 120 s after 10 s |
+/// | [`connect_timeout`](Self::connect_timeout) | 3 s | a dial is given up | `connectTimeoutMillis` |
+/// | [`request_timeout`](Self::request_timeout) | 3 s | a request that is no send is given up | `mqClientApiTimeout` |
+///
+/// A connection that has been silent for 120 s is closed, as by Apache's servers and clients.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
     pub(crate) name_servers: String,
     pub(crate) instance_name: Option<String>,
     pub(crate) header_encoding: HeaderEncoding,
-    pub(crate) mapped: BTreeMap<String, Arc<str>>,
+    pub(crate) unit_name: Option<String>,
+    /// A URL or a domain that knows the name servers.
+    pub(crate) http: Option<String>,
+    pub(crate) mapping: MappingConfig,
     pub(crate) connector: Option<Arc<dyn Connect>>,
+    pub(crate) resolver: Option<Arc<dyn Resolver>>,
     pub(crate) seed: Option<u64>,
     pub(crate) offload: Offload,
     pub(crate) route_interval: Duration,
     pub(crate) heartbeat_interval: Duration,
+    pub(crate) resolve_interval: Duration,
+    pub(crate) http_interval: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
     /// From a connection string, for [`Producer::connect`](crate::Producer::connect).
@@ -39,14 +64,26 @@ pub struct ClientConfig {
 
 impl ClientConfig {
     /// A client of these name servers: `host:port`, several separated by commas or semicolons.
+    ///
+    /// A name may have several addresses: each is a name server of its own (see
+    /// [`resolve_interval`](Self::resolve_interval)).
     pub fn new(name_servers: impl Into<String>) -> Self {
         Self { name_servers: name_servers.into(), ..Self::unset() }
     }
 
     /// A client from a connection string: `rocketmq://host:9876,[::1]:9876/?group=orders&instance=a`.
     ///
-    /// The port is 9876 where none is named. Keys: `group` (producer group), `instance` (instance name), `encoding` (`json` or `binary`), `connect_timeout`,
-    /// `request_timeout`, `route_interval`, `heartbeat_interval` (`500ms`, `3s`, `2m`). Values are percent-encoded.
+    /// The port is 9876 where none is named. Values are percent-encoded. Keys:
+    ///
+    /// | key | value |
+    /// |---|---|
+    /// | `group` | the producer group, for [`Producer::connect`](crate::Producer::connect) |
+    /// | `instance`, `unit` | [`instance_name`](Self::instance_name), [`unit_name`](Self::unit_name) |
+    /// | `encoding` | `json` or `binary` |
+    /// | `map` | `FROM>TO`, any number of times: [`map_address`](Self::map_address) |
+    /// | `map_to_name_server_host` | `true` or `false`: [`map_to_name_server_host`](Self::map_to_name_server_host) |
+    /// | `http` | a URL or a domain, instead of hosts: `rocketmq://?http=ns.example.com` is [`from_http`](Self::from_http) |
+    /// | `connect_timeout`, `request_timeout`, `route_interval`, `heartbeat_interval`, `resolve_interval`, `http_interval` | `500ms`, `3s`, `2m` |
     ///
     /// # Errors
     /// The string does not parse, has an unknown key, or asks for TLS or credentials, which this version does not
@@ -56,7 +93,7 @@ impl ClientConfig {
     }
 
     /// A client from the environment: `MAXQ_URL` (a connection string), else `NAMESRV_ADDR` (name servers, as Apache's
-    /// tools read it).
+    /// tools read it: of a URL only what stands behind its last slash).
     ///
     /// # Errors
     /// Neither is set, or the connection string does not parse.
@@ -66,6 +103,9 @@ impl ClientConfig {
             return Self::from_url(&url);
         }
         match set("NAMESRV_ADDR") {
+            Some(url) if url.starts_with("http://") => {
+                Ok(Self::new(url.rsplit_once('/').map_or(url.as_str(), |(_, servers)| servers)))
+            }
             Some(name_servers) => Ok(Self::new(name_servers)),
             None => Err(ConfigError::new(
                 "no name server is configured: set MAXQ_URL=rocketmq://host:9876 or NAMESRV_ADDR=host:9876",
@@ -92,14 +132,6 @@ impl ClientConfig {
     #[must_use]
     pub const fn header_encoding(mut self, encoding: HeaderEncoding) -> Self {
         self.header_encoding = encoding;
-        self
-    }
-
-    /// Connects to `to` where a route says `from` (both `host:port`): for brokers that advertise an address which
-    /// cannot be reached from here, such as a container's.
-    #[must_use]
-    pub fn map_address(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
-        self.mapped.insert(from.into(), to.into().into());
         self
     }
 
@@ -159,26 +191,36 @@ impl ClientConfig {
             name_servers: String::new(),
             instance_name: None,
             header_encoding: HeaderEncoding::Json,
-            mapped: BTreeMap::new(),
+            unit_name: None,
+            http: None,
+            mapping: MappingConfig::default(),
             connector: None,
+            resolver: None,
             seed: None,
             offload: Offload::default(),
             route_interval: Duration::from_secs(30),
             heartbeat_interval: Duration::from_secs(30),
+            resolve_interval: Duration::from_secs(30),
+            http_interval: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(3),
             group: None,
         }
     }
 
-    /// The name servers, each checked.
+    /// The name servers, each checked. None if they come from an address endpoint.
     pub(crate) fn checked_name_servers(&self) -> Result<Vec<Arc<str>>, ConfigError> {
         let mut servers = Vec::new();
         for server in self.name_servers.split([',', ';']).map(str::trim).filter(|server| !server.is_empty()) {
             check_address(server, 9876)?;
             servers.push(server.into());
         }
-        if servers.is_empty() {
+        if self.http.is_some() && !servers.is_empty() {
+            return Err(ConfigError::new(
+                "both name servers and an address endpoint are configured: leave one of them out",
+            ));
+        }
+        if servers.is_empty() && self.http.is_none() {
             return Err(ConfigError::new(
                 "no name server is configured: give at least one host:port, such as 127.0.0.1:9876",
             ));
@@ -187,13 +229,15 @@ impl ClientConfig {
     }
 
     pub(crate) fn check(&self) -> Result<(), ConfigError> {
-        for (from, to) in &self.mapped {
+        for (from, to) in &self.mapping.pairs {
             check_address(&bracketed(from), 10911)?;
             check_address(&bracketed(to), 10911)?;
         }
         let intervals = [
             ("route_interval", self.route_interval),
             ("heartbeat_interval", self.heartbeat_interval),
+            ("resolve_interval", self.resolve_interval),
+            ("http_interval", self.http_interval),
             ("connect_timeout", self.connect_timeout),
             ("request_timeout", self.request_timeout),
         ];
@@ -212,10 +256,15 @@ impl fmt::Debug for ClientConfig {
             .field("name_servers", &self.name_servers)
             .field("instance_name", &self.instance_name)
             .field("header_encoding", &self.header_encoding)
-            .field("mapped", &self.mapped)
+            .field("unit_name", &self.unit_name)
+            .field("http", &self.http)
+            .field("mapping", &self.mapping)
             .field("connector", &self.connector.as_ref().map(|_| "custom"))
+            .field("resolver", &self.resolver.as_ref().map(|_| "custom"))
             .field("route_interval", &self.route_interval)
             .field("heartbeat_interval", &self.heartbeat_interval)
+            .field("resolve_interval", &self.resolve_interval)
+            .field("http_interval", &self.http_interval)
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
             .finish_non_exhaustive()
@@ -223,11 +272,11 @@ impl fmt::Debug for ClientConfig {
 }
 
 /// `host:port`, an IPv6 host in brackets.
-fn check_address(address: &str, usual_port: u16) -> Result<(), ConfigError> {
+pub(crate) fn check_address(address: &str, usual_port: u16) -> Result<(), ConfigError> {
     let complain = |why: &str| Err(ConfigError::new(format!("{address:?} is no host:port: {why}")));
     if address.contains("://") {
         return complain(
-            "leave the scheme out, or use a connection string (rocketmq://..) where one is expected",
+            "leave the scheme out; a whole connection string goes to ClientConfig::from_url or into MAXQ_URL",
         );
     }
     let Some((host, port)) = address.rsplit_once(':') else {

@@ -61,10 +61,24 @@ fn set(config: &mut ClientConfig, key: &str, value: String) -> Result<(), Config
         "request_timeout" => config.request_timeout = duration(key, &value)?,
         "route_interval" => config.route_interval = duration(key, &value)?,
         "heartbeat_interval" => config.heartbeat_interval = duration(key, &value)?,
+        "resolve_interval" => config.resolve_interval = duration(key, &value)?,
+        "http_interval" => config.http_interval = duration(key, &value)?,
+        "http" => config.http = Some(value),
+        "unit" => config.unit_name = Some(value),
+        "map" => {
+            let Some((from, to)) = value.split_once('>') else {
+                return Err(ConfigError::new(format!(
+                    "map={value:?} is no mapping: write map=ADVERTISED>REACHABLE, both host:port"
+                )));
+            };
+            config.mapping.pairs.insert(from.to_owned(), to.into());
+        }
+        "map_to_name_server_host" => config.mapping.to_name_server_host = flag(key, &value)?,
         unknown => {
             return Err(ConfigError::new(format!(
-                "{unknown:?} is no key of a connection string; known are group, instance, encoding, connect_timeout, \
-                 request_timeout, route_interval, heartbeat_interval"
+                "{unknown:?} is no key of a connection string; known are group, instance, unit, encoding, map, \
+                 map_to_name_server_host, http, connect_timeout, request_timeout, route_interval, heartbeat_interval, \
+                 resolve_interval, http_interval"
             )));
         }
     }
@@ -77,6 +91,10 @@ fn encoding(value: &str) -> Result<HeaderEncoding, ConfigError> {
         "binary" => Ok(HeaderEncoding::Binary),
         other => Err(ConfigError::new(format!("encoding is json or binary, not {other:?}"))),
     }
+}
+
+fn flag(key: &str, value: &str) -> Result<bool, ConfigError> {
+    value.parse().map_err(|_| ConfigError::new(format!("{key} is true or false, not {value:?}")))
 }
 
 /// A whole number with its unit: `500ms`, `3s`, `2m`.
@@ -128,6 +146,27 @@ mod tests {
     }
 
     #[test]
+    fn the_keys_of_finding_a_cluster() {
+        let url = "rocketmq://a/?map=172.17.0.3:10911>127.0.0.1:1&map=b:2%3Ec:3&map_to_name_server_host=true\
+                   &resolve_interval=5s&unit=u";
+        let config = parse(url).unwrap();
+        assert_eq!(config.mapping.pairs["172.17.0.3:10911"], "127.0.0.1:1".into());
+        assert_eq!(config.mapping.pairs["b:2"], "c:3".into());
+        assert!(config.mapping.to_name_server_host);
+        assert_eq!(config.resolve_interval, Duration::from_secs(5));
+        assert_eq!(config.unit_name.as_deref(), Some("u"));
+        for url in [
+            "rocketmq://?http=ns.example.com&http_interval=1m",
+            "rocketmq:///?http_interval=1m&http=ns.example.com",
+        ] {
+            let config = parse(url).unwrap();
+            assert_eq!(config.http.as_deref(), Some("ns.example.com"));
+            assert_eq!(config.http_interval, Duration::from_secs(60));
+            assert!(config.checked_name_servers().unwrap().is_empty());
+        }
+    }
+
+    #[test]
     fn what_does_not_parse_says_why() {
         let cases = [
             ("a:9876", "begins with rocketmq://"),
@@ -141,6 +180,10 @@ mod tests {
             ("rocketmq://a:9876/?connect_timeout=0s", "no duration"),
             ("rocketmq://a:9876/?encoding=xml", "json or binary"),
             ("rocketmq://a:x/", "1 to 65535"),
+            ("rocketmq://a/?map=b:1", "map=ADVERTISED>REACHABLE"),
+            ("rocketmq://a/?map=b:1>c", "port is missing"),
+            ("rocketmq://a/?map_to_name_server_host=yes", "true or false"),
+            ("rocketmq://a/?http=b", "both name servers and an address endpoint"),
         ];
         for (url, why) in cases {
             let error = parse(url).unwrap_err().to_string();

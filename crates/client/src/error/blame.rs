@@ -18,7 +18,7 @@ impl Shared {
         // A broker that has answered before is down now; its address is right. A mapped one is the user's own.
         let is_known = || self.versions.get(address).is_some() || self.remoting.target(address) != *address;
         if code == ErrorCode::CONNECT
-            && is_from_elsewhere(address, &error.cause, &self.name_servers.list())
+            && is_from_elsewhere(address, &error.cause, &self.name_servers.addresses())
             && !is_known()
         {
             return ErrorCode::ADVERTISED_ADDRESS;

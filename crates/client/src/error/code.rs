@@ -92,8 +92,9 @@ codes! {
          Without a route no broker is known, so the message was not sent (unless the error says that an earlier attempt \
          was). `connection refused`: nothing listens there, so the port is wrong or the server is not running. `connecting \
          took too long` or `no answer in time`: a firewall, a wrong address, or a server that hangs. A host name that is not \
-         known: a typing error, or a name that only exists inside of a container network. Each request waits for \
-         `request_timeout` (default 3 s).";
+         known: a typing error, or a name that only exists inside of a container network. `this is a broker`: its port was \
+         given for the name server's. A URL in place of a server is an address endpoint (`from_http`) that named none. Each \
+         request waits for `request_timeout` (default 3 s).";
     /// No name server knows the topic, and it cannot be created automatically.
     TOPIC_NOT_FOUND = 2002, "the topic does not exist",
         "create the topic, or turn autoCreateTopicEnable on at the brokers and auto_create on here",
@@ -192,7 +193,9 @@ codes! {
          private address that gives no sign of life, or a host name that is not known here. No byte was exchanged, so the \
          message was not sent (unless an earlier attempt was). Usually the broker runs in a container: publish its port, and \
          either set `brokerIP1` in its configuration to an address that clients can reach (and restart it), or map the \
-         address in the client with `map_address`. If it has worked before, the broker may simply be down.";
+         address in the client with `map_address` (in a connection string: `?map=ADVERTISED>REACHABLE`). When all ports of \
+         the cluster are published on the name server's host, `map_to_name_server_host` does it for every broker. If it has \
+         worked before, the broker may simply be down.";
     /// A broker refused the message or the request.
     REFUSED = 4001, "the broker refused",
         "see what the broker said",

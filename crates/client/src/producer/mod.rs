@@ -220,6 +220,23 @@ impl Producer {
         Ok(queues_of(route.publish_info()?))
     }
 
+    /// Gets ready for sends to `topics`: fetches their routes, connects to their brokers and announces the group to
+    /// them, all at once, within the request timeout (default 3 s). The first send then only sends. Their routes are
+    /// kept fresh from now on, used or not.
+    ///
+    /// # Errors
+    /// A topic's name is not valid, it has no route, or none of its brokers answers. What is ready stays ready.
+    ///
+    /// # Cancel safety
+    /// Safe: what is ready by then stays ready.
+    pub async fn prewarm(&self, topics: &[&str]) -> Result<(), RequestError> {
+        let checked = topics.iter().map(|topic| Topic::new(*topic));
+        let topics: Vec<_> =
+            checked.collect::<Result<_, _>>().map_err(|error| RequestError::invalid(error.to_string()))?;
+        let client = self.client().shared();
+        client.prewarm(&self.shared().group, &topics, self.shared().wish(), client.deadline()).await
+    }
+
     /// Refuses new sends, waits for those under way, and unregisters the group at the brokers, for at most `within`.
     ///
     /// # Cancel safety

@@ -7,12 +7,9 @@ mod inflight;
 mod outbox;
 pub(crate) mod pool;
 
-use std::{
-    collections::BTreeMap,
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicI32, Ordering::Relaxed},
-    },
+use std::sync::{
+    Arc, Weak,
+    atomic::{AtomicI32, Ordering::Relaxed},
 };
 
 use bytes::Bytes;
@@ -23,7 +20,7 @@ use maxq_protocol::{
 };
 use tokio::sync::oneshot;
 
-use crate::admission::Permit;
+use crate::{admission::Permit, config::Mapping};
 use cause::Cause;
 use connection::{Post, Unanswered, Waiter};
 use pool::{Connection, Pool};
@@ -33,7 +30,7 @@ pub(crate) struct Remoting {
     pool: Arc<Pool>,
     opaque: AtomicI32,
     encoding: HeaderEncoding,
-    mapped: BTreeMap<String, Arc<str>>,
+    mapping: Arc<Mapping>,
 }
 
 /// How far a call came.
@@ -91,13 +88,10 @@ impl Remoting {
     pub(crate) fn new(
         pool: Arc<Pool>,
         encoding: HeaderEncoding,
-        mapped: BTreeMap<String, Arc<str>>,
+        mapping: Arc<Mapping>,
         first_opaque: i32,
     ) -> Self {
-        // A Java server may register an IPv6 address without its brackets.
-        let bracketed = mapped.iter().map(|(from, to)| (connect::bracketed(from), to.clone()));
-        let mapped = bracketed.chain(mapped.clone()).collect();
-        Self { pool, opaque: AtomicI32::new(first_opaque), encoding, mapped }
+        Self { pool, opaque: AtomicI32::new(first_opaque), encoding, mapping }
     }
 
     /// Sends a request and waits for its answer, whatever its code.
@@ -138,18 +132,18 @@ impl Remoting {
     }
 
     /// The connection to `address`, if one is open now. The way of every send.
-    pub(crate) fn open(&self, address: &str) -> Option<Arc<Connection>> {
-        self.pool.open(self.mapped.get(address).map_or(address, |mapped| mapped))
+    pub(crate) fn open(&self, address: &Arc<str>) -> Option<Arc<Connection>> {
+        self.pool.open(&self.target(address))
     }
 
     /// Whether a connection to `address` is open now.
-    pub(crate) fn is_connected(&self, address: &str) -> bool {
+    pub(crate) fn is_connected(&self, address: &Arc<str>) -> bool {
         self.open(address).is_some()
     }
 
     /// Where `address` is really dialled.
     pub(crate) fn target(&self, address: &Arc<str>) -> Arc<str> {
-        self.mapped.get(&**address).unwrap_or(address).clone()
+        self.mapping.target(address)
     }
 
     /// The connection to `address`, dialled if there is none.

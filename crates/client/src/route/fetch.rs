@@ -22,7 +22,7 @@ pub(crate) struct Fetcher {
 }
 
 /// A fetched route.
-pub(super) struct Fetched {
+pub(crate) struct Fetched {
     pub(super) publish: Result<Arc<PublishInfo>, NoQueues>,
     pub(super) data: Arc<TopicRouteData>,
     pub(super) name_server: Arc<str>,
@@ -30,7 +30,7 @@ pub(super) struct Fetched {
 
 impl Fetcher {
     /// As Apache's `DefaultMQProducerImpl.tryToFindTopicPublishInfo`: the topic, and if nobody knows it, TBW102.
-    pub(super) async fn fetch(&self, topic: &Topic, wish: Wish) -> Result<Fetched, RouteError> {
+    pub(crate) async fn fetch(&self, topic: &Topic, wish: Wish) -> Result<Fetched, RouteError> {
         let (name_server, answer) = self.ask(topic).await?;
         if answer.response_code() != ResponseCode::TOPIC_NOT_EXIST {
             return fetched(topic, Origin::Topic, name_server, &answer);

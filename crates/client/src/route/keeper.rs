@@ -2,6 +2,8 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    future::Future,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -11,28 +13,26 @@ use std::{
 
 use arc_swap::ArcSwap;
 use maxq_policy::{BrokerHealth, NoQueues, Rotation, RouteChanges, Time};
-use maxq_protocol::Topic;
+use maxq_protocol::{DecodeError, DecodeErrorKind, Topic};
 use tokio::{
     sync::{mpsc, oneshot},
-    task::JoinSet,
+    task::{Id, JoinError, JoinSet},
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Ask, Fetcher, Route, Routes, Snapshot, Wish, fetch::Fetched};
+use super::{Ask, Route, Routes, Snapshot, Wish, fetch::Fetched};
 use crate::{
     clock::Clock,
     error::{RouteError, route::DefaultTopic},
+    roles::Roles,
 };
 
 /// Owns the table. Ends when the client stops.
 pub(crate) struct Keeper {
     snapshot: Arc<ArcSwap<Snapshot>>,
     asks: mpsc::Receiver<Ask>,
-    fetcher: Fetcher,
-    clock: Clock,
-    interval: Duration,
-    seed: u64,
+    setup: Setup,
     links: Links,
     pending: BTreeMap<Topic, Pending>,
     /// Topics that wait for one of the places.
@@ -43,14 +43,30 @@ pub(crate) struct Keeper {
     version: u64,
 }
 
+/// What is set once.
+pub(crate) struct Setup {
+    pub(crate) clock: Clock,
+    pub(crate) interval: Duration,
+    pub(crate) seed: u64,
+    /// The name servers, to be named in an error.
+    pub(crate) name_servers: Arc<str>,
+}
+
 /// What the keeper needs of the rest of the client.
 pub(crate) struct Links {
+    /// Fetches one route.
+    pub(crate) fetch: Box<Fetch>,
+    /// Whose topics are kept fresh, and who hears of routes.
+    pub(crate) roles: Arc<Roles>,
     /// Called when a route names other brokers than before.
     pub(crate) on_brokers: Box<dyn Fn() + Send + Sync>,
     /// The health of the broker at an address of a route.
     pub(crate) health_of: Box<HealthOf>,
 }
 
+/// A fetch that begins when it is polled.
+pub(crate) type Fetching = Pin<Box<dyn Future<Output = Result<Fetched, RouteError>> + Send>>;
+type Fetch = dyn Fn(Topic, Wish) -> Fetching + Send + Sync;
 type HealthOf = dyn Fn(&Arc<str>) -> Arc<BrokerHealth> + Send + Sync;
 
 /// Who asked is told through this.
@@ -59,23 +75,30 @@ type Teller = oneshot::Sender<Result<Arc<Route>, RouteError>>;
 struct Pending {
     wish: Wish,
     waiters: Vec<(Wish, Teller)>,
+    /// It is to be fetched even if nobody waits any more.
+    is_due: bool,
+    /// Who fetches it, once somebody does.
+    task: Option<Id>,
+}
+
+impl Pending {
+    /// Whether nobody would look at what comes.
+    fn is_in_vain(&self) -> bool {
+        !self.is_due && self.waiters.iter().all(|(_, waiter)| waiter.is_closed())
+    }
 }
 
 impl Keeper {
     /// A keeper and its handle.
-    pub(crate) fn new(fetcher: Fetcher, interval: Duration, seed: u64, links: Links) -> (Self, Routes) {
+    pub(crate) fn new(setup: Setup, links: Links) -> (Self, Routes) {
         let snapshot = Arc::<ArcSwap<Snapshot>>::default();
         let (sender, asks) = mpsc::channel(ASKS);
-        let clock = fetcher.clock;
-        let name_servers = fetcher.name_servers.list();
+        let (clock, name_servers) = (setup.clock, setup.name_servers.clone());
         let routes = Routes { snapshot: snapshot.clone(), keeper: sender, clock, name_servers };
         let keeper = Self {
             snapshot,
             asks,
-            fetcher,
-            clock,
-            interval,
-            seed,
+            setup,
             links,
             pending: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -87,8 +110,8 @@ impl Keeper {
     }
 
     pub(crate) async fn run(mut self, stop: CancellationToken) {
-        let mut poll =
-            tokio::time::interval_at(self.clock.instant(self.clock.now() + self.interval), self.interval);
+        let (clock, interval) = (self.setup.clock, self.setup.interval);
+        let mut poll = tokio::time::interval_at(clock.instant(clock.now() + interval), interval);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             // Results first, so that a question which they answer is not fetched again.
@@ -96,8 +119,9 @@ impl Keeper {
                 biased;
                 () = stop.cancelled() => return,
                 Some(done) = self.fetches.join_next() => {
-                    if let Ok((topic, wish, result)) = done {
-                        self.observe(topic, wish, result);
+                    match done {
+                        Ok((topic, wish, result)) => self.observe(topic, wish, result),
+                        Err(error) => self.observe_panic(&error),
                     }
                     self.start_waiting();
                 }
@@ -108,7 +132,7 @@ impl Keeper {
     }
 
     fn hear(&mut self, ask: Ask) {
-        let now = self.clock.now();
+        let now = self.setup.clock.now();
         match ask {
             Ask::Need { topic, wish, newer_than, tell } => {
                 let known = self.known(&topic).filter(|route| wish != Wish::Own || !route.is_default());
@@ -136,8 +160,9 @@ impl Keeper {
     /// Begins a fetch, or joins the one that is under way.
     fn want(&mut self, topic: Topic, wish: Wish, waiter: Option<Teller>) {
         let begin = !self.pending.contains_key(&topic);
-        let pending =
-            self.pending.entry(topic.clone()).or_insert_with(|| Pending { wish, waiters: Vec::new() });
+        let new = || Pending { wish, waiters: Vec::new(), is_due: false, task: None };
+        let pending = self.pending.entry(topic.clone()).or_insert_with(new);
+        pending.is_due |= waiter.is_none();
         pending.waiters.extend(waiter.map(|waiter| (wish, waiter)));
         if begin {
             self.waiting.push_back(topic);
@@ -148,12 +173,27 @@ impl Keeper {
     fn start_waiting(&mut self) {
         while self.fetches.len() < PLACES {
             let Some(topic) = self.waiting.pop_front() else { return };
-            let Some(pending) = self.pending.get(&topic) else { continue };
-            let (fetcher, wish) = (self.fetcher.clone(), pending.wish);
-            self.fetches.spawn(async move {
-                let result = fetcher.fetch(&topic, wish).await;
-                (topic, wish, result)
-            });
+            let Some(pending) = self.pending.get_mut(&topic) else { continue };
+            if pending.is_in_vain() {
+                self.pending.remove(&topic);
+                continue;
+            }
+            let wish = pending.wish;
+            let fetching = (self.links.fetch)(topic.clone(), wish);
+            let task = self.fetches.spawn(async move { (topic, wish, fetching.await) });
+            pending.task = Some(task.id());
+        }
+    }
+
+    /// A fetch was dropped by its own panic: those who wait hear of it, and the next question fetches anew.
+    fn observe_panic(&mut self, error: &JoinError) {
+        let topic = self.pending.iter().find(|(_, pending)| pending.task == Some(error.id()));
+        let Some(topic) = topic.map(|(topic, _)| topic.clone()) else { return };
+        tracing::error!(%topic, %error, "a route fetch panicked: this is a bug");
+        let why = DecodeError::new(DecodeErrorKind::Malformed("reading it panicked".to_owned()), "route");
+        let error = RouteError::Malformed { name_server: self.setup.name_servers.clone(), why };
+        for (_, waiter) in self.pending.remove(&topic).into_iter().flat_map(|pending| pending.waiters) {
+            drop(waiter.send(Err(error.clone())));
         }
     }
 
@@ -228,24 +268,29 @@ impl Keeper {
         if moved {
             (self.links.on_brokers)();
         }
+        self.links.roles.on_route(topic, &route);
         route
     }
 
     /// Clients begin their rotation at different queues.
     fn new_topic(&mut self) -> (Arc<Rotation>, Arc<AtomicU64>) {
-        let mut chance = fastrand::Rng::with_seed(self.seed);
-        self.seed = chance.u64(..);
-        let now = self.clock.now().since_start().as_secs();
+        let mut chance = fastrand::Rng::with_seed(self.setup.seed);
+        self.setup.seed = chance.u64(..);
+        let now = self.setup.clock.now().since_start().as_secs();
         (Arc::new(Rotation::new(chance.usize(..))), Arc::new(AtomicU64::new(now)))
     }
 
-    /// Fetches what is used anew and forgets what is not.
+    /// Fetches what is used, and what roles need, anew and forgets the rest.
     fn poll(&mut self) {
-        let now = self.clock.now().since_start().as_secs();
+        let now = self.setup.clock.now().since_start().as_secs();
+        let mut topics = self.links.roles.topics();
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         let before = snapshot.len();
-        snapshot.retain(|_, route| now.saturating_sub(route.used.load(Relaxed)) < FORGET.as_secs());
-        let topics: Vec<_> = snapshot.iter().map(|(topic, route)| (topic.clone(), route.wish())).collect();
+        snapshot.retain(|topic, route| {
+            let is_used = now.saturating_sub(route.used.load(Relaxed)) < FORGET.as_secs();
+            is_used || topics.contains_key(topic)
+        });
+        topics.extend(snapshot.iter().map(|(topic, route)| (topic.clone(), route.wish())));
         if snapshot.len() < before {
             self.last_refreshed.retain(|topic, _| snapshot.contains_key(topic));
             self.snapshot.store(Arc::new(snapshot));
@@ -264,3 +309,94 @@ const PLACES: usize = 8;
 const REFRESH_REST: Duration = Duration::from_millis(100);
 /// A topic that is not used for so long is no longer polled.
 const FORGET: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, atomic::AtomicUsize};
+
+    use tokio_util::task::TaskTracker;
+
+    use super::*;
+
+    /// A keeper whose fetches are `fetch`, on a task of `tasks`.
+    fn keeper(
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+        fetch: impl Fn(Topic, Wish) -> Fetching + Send + Sync + 'static,
+    ) -> Routes {
+        let setup = Setup {
+            clock: Clock::start(),
+            interval: Duration::from_secs(30),
+            seed: 1,
+            name_servers: "ns:9876".into(),
+        };
+        let links = Links {
+            fetch: Box::new(fetch),
+            roles: Arc::default(),
+            on_brokers: Box::new(|| ()),
+            health_of: Box::new(|_| Arc::new(BrokerHealth::new(1))),
+        };
+        let (keeper, routes) = Keeper::new(setup, links);
+        tasks.spawn(keeper.run(stop.clone()));
+        routes
+    }
+
+    fn topic(name: &str) -> Topic {
+        Topic::new(name).unwrap()
+    }
+
+    fn gone() -> Result<Fetched, RouteError> {
+        Err(RouteError::TopicNotFound { name_server: "ns".into(), default_topic: DefaultTopic::NotWanted })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_that_panics_is_told_and_fetched_anew_when_somebody_asks_again() {
+        let (tasks, stop, calls) = (TaskTracker::new(), CancellationToken::new(), AtomicUsize::new(0));
+        let routes = keeper(&tasks, &stop, move |_, _| {
+            let call = calls.fetch_add(1, Relaxed);
+            Box::pin(async move {
+                assert!(call > 0, "a bug of ours");
+                gone()
+            })
+        });
+        let ask = || async { routes.need(&topic("T"), Wish::Own, None, Time::from_start(FORGET)).await };
+        assert!(matches!(ask().await, Err(RouteError::Malformed { .. })));
+        assert!(matches!(ask().await, Err(RouteError::TopicNotFound { .. })));
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fetch_that_nobody_waits_for_does_not_begin() {
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let fetched = Arc::<Mutex<Vec<Topic>>>::default();
+        let (list, slow) = (fetched.clone(), Duration::from_secs(1));
+        let routes = keeper(&tasks, &stop, move |topic, _| {
+            list.lock().unwrap().push(topic);
+            Box::pin(async move {
+                tokio::time::sleep(slow).await;
+                gone()
+            })
+        });
+        // As many as there are places, and one that waits for a place until its asker leaves.
+        let asks: Vec<_> = (0..=PLACES)
+            .map(|n| {
+                let (routes, topic) = (routes.clone(), topic(&format!("T{n}")));
+                let deadline = Time::from_start(if n == PLACES { slow / 2 } else { slow * 9 });
+                tasks.spawn(async move { routes.need(&topic, Wish::Own, None, deadline).await.err() })
+            })
+            .collect();
+        for ask in asks {
+            assert!(ask.await.unwrap().is_some());
+        }
+        tokio::time::sleep(slow * 3).await;
+        assert_eq!(fetched.lock().unwrap().len(), PLACES);
+        let late = topic(&format!("T{PLACES}"));
+        let asked = routes.need(&late, Wish::Own, None, Time::from_start(slow * 9)).await;
+        assert!(matches!(asked, Err(RouteError::TopicNotFound { .. })));
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+}

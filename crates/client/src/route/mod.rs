@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{clock::Clock, error::RouteError};
 pub(crate) use fetch::Fetcher;
-pub(crate) use keeper::{Keeper, Links};
+pub(crate) use keeper::{Keeper, Links, Setup};
 
 /// What is known of a topic.
 #[derive(Clone, Debug)]
