@@ -242,7 +242,6 @@ impl Driver {
     fn call<T: Send + 'static>(&self, future: impl Future<Output = T> + Send + 'static) -> Option<T> {
         let (tell, told) = mpsc::sync_channel(1);
         let task = async move { drop(tell.send(future.await)) };
-        #[expect(clippy::disallowed_methods, reason = "its caller waits for it, or cannot wait")]
         drop(self.handle.spawn(task));
         if is_inside_async() { None } else { told.recv().ok() }
     }

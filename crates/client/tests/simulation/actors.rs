@@ -284,6 +284,7 @@ fn any_fault(chance: &mut fastrand::Rng) -> Fault {
 pub(crate) async fn heal(world: &World) {
     let World { cluster, network, story, .. } = world;
     cluster.clear_faults();
+    network.loss(0.0);
     for server in 0..cluster.name_server_count() {
         cluster.start_name_server(server).await.expect("its port is its own");
     }
