@@ -255,7 +255,7 @@ impl Driver {
             if intake == Intake::Over && self.nobody_waits() && !self.lingers() {
                 return if orders.is_given() { Cause::GoAway } else { Cause::Closed };
             }
-            timer.arm(self.nearest(), &self.clock);
+            timer.arm(self.nearest().min(self.overdue_at(intake)), &self.clock);
             self.input.reserve(READ);
             if reads >= READS {
                 // The other tasks of this runtime want their turn too.
@@ -299,6 +299,9 @@ impl Driver {
                 () = timer.fired() => {
                     let now = self.clock.now();
                     self.expire(now, wiring);
+                    if intake == Intake::Open {
+                        self.confirm_overdue(now);
+                    }
                     if self.nobody_waits() && now >= self.last_heard + IDLE {
                         return Cause::Idle;
                     }
@@ -498,12 +501,31 @@ impl Driver {
         }
     }
 
-    /// Tells the broker's health how long its oldest request waits, when that has changed.
-    fn publish(&mut self) {
-        let oldest = self.inflight.oldest();
-        if oldest != self.published {
+    /// When it has to be looked at whether the oldest request is overdue.
+    fn overdue_at(&mut self, intake: Intake) -> Time {
+        match self.inflight.oldest() {
+            Some(oldest) if intake == Intake::Open && self.published.is_none() => {
+                oldest + self.health.patience() + TICK
+            }
+            _ => Time::NEVER,
+        }
+    }
+
+    /// Tells the broker's health that the oldest request is overdue. Only here, where the socket was just found empty:
+    /// after a pause of our own process the answers of all brokers lie unread, and a clock alone would accuse them.
+    fn confirm_overdue(&mut self, now: Time) {
+        let oldest = self.inflight.oldest().filter(|oldest| now.since(*oldest) > self.health.patience());
+        if oldest.is_some() {
             self.published = oldest;
             self.health.publish_oldest(oldest);
+        }
+    }
+
+    /// Takes the accusation back when that request is answered or given up.
+    fn publish(&mut self) {
+        if self.published.is_some() && self.inflight.oldest() != self.published {
+            self.published = None;
+            self.health.publish_oldest(None);
         }
     }
 
@@ -578,6 +600,8 @@ const READS: u32 = 16;
 const QUEUE: usize = 8_192;
 /// A request that had less time than this says nothing about its connection.
 const MUTE: Duration = Duration::from_millis(250);
+/// Timers are exact to a millisecond.
+const TICK: Duration = Duration::from_millis(1);
 /// How long a connection to a mute server listens on.
 const LISTEN: Duration = Duration::from_secs(30);
 /// Room that every read is given.
