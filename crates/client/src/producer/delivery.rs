@@ -139,6 +139,9 @@ impl End {
 impl Drop for End {
     /// After [`tell`](Self::tell), this changes nothing.
     fn drop(&mut self) {
+        if matches!(*self.slot.lock(), State::Done(_) | State::Taken) {
+            return;
+        }
         let failure = SendFailure {
             kind: SendErrorKind::Closed,
             code: ErrorCode::CLOSED,
@@ -148,9 +151,6 @@ impl Drop for End {
             attempts: Vec::new(),
             messages: Vec::new(),
         };
-        let is_open = !matches!(*self.slot.lock(), State::Done(_) | State::Taken);
-        if is_open {
-            self.slot.fill(Err(failure.into()));
-        }
+        self.slot.fill(Err(failure.into()));
     }
 }

@@ -14,10 +14,7 @@ use std::{
     collections::VecDeque,
     future::pending,
     pin::Pin,
-    sync::{
-        Arc, OnceLock, Weak,
-        atomic::{AtomicU8, Ordering},
-    },
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -26,7 +23,7 @@ use maxq_policy::{BrokerHealth, Failure, Time};
 use maxq_protocol::{FrameReader, RemotingCommand, ResponseCode};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    sync::{Notify, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::Sleep,
 };
 
@@ -34,6 +31,7 @@ use super::{
     cause::Cause,
     connect::Stream,
     inflight::{Inflight, Written},
+    orders::Orders,
     outbox::{HIGH_WATER, Outbox},
 };
 use crate::{admission::Permit, clock::Clock, health::log};
@@ -100,52 +98,6 @@ pub(super) struct Wiring {
     pub(super) ended: Arc<OnceLock<Arc<Cause>>>,
     /// Told when the server is mute and this connection begins to listen.
     pub(super) on_mute: Box<dyn Fn() + Send + Sync>,
-}
-
-/// What a connection task is told from outside. One atomic to look at, one event to wait for.
-#[derive(Debug, Default)]
-pub(crate) struct Orders {
-    order: AtomicU8,
-    given: Notify,
-}
-
-const RETIRE: u8 = 1;
-const HUSH: u8 = 2;
-const STOP: u8 = 3;
-
-impl Orders {
-    /// Finish what is under way, take nothing new.
-    pub(super) fn retire(&self) {
-        self.give(RETIRE);
-    }
-
-    /// As [`retire`](Self::retire), and listen no longer whether a mute server wakes up.
-    pub(super) fn hush(&self) {
-        self.give(HUSH);
-    }
-
-    /// End now.
-    pub(super) fn stop(&self) {
-        self.give(STOP);
-    }
-
-    pub(super) fn is_given(&self) -> bool {
-        self.order.load(Ordering::Acquire) != 0
-    }
-
-    fn is_stop(&self) -> bool {
-        self.order.load(Ordering::Acquire) == STOP
-    }
-
-    fn is_hush(&self) -> bool {
-        self.order.load(Ordering::Acquire) >= HUSH
-    }
-
-    /// Orders only become stricter. The permit of `notify_one` stays when the task is not waiting just then.
-    fn give(&self, order: u8) {
-        self.order.fetch_max(order, Ordering::AcqRel);
-        self.given.notify_one();
-    }
 }
 
 /// Runs the connection until its stream ends, it is told to stop, or it was idle for [`IDLE`]; then tells everybody.

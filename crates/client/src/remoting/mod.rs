@@ -4,6 +4,7 @@ pub(crate) mod cause;
 pub(crate) mod connect;
 pub(crate) mod connection;
 mod inflight;
+mod orders;
 mod outbox;
 pub(crate) mod pool;
 

@@ -22,7 +22,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{
     cause::Cause,
     connect::Connect,
-    connection::{self, Orders, Post, Wiring},
+    connection::{self, Post, Wiring},
+    orders::Orders,
 };
 use crate::{
     clock::Clock,
