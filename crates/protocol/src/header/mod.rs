@@ -36,7 +36,7 @@ use crate::{DecodeError, DecodeErrorKind as Kind, ExtFields, RequestCode, ext::E
 /// Typed header fields.
 pub trait Header: Sized {
     /// Writes the fields that are set.
-    fn write(&self, sink: &mut dyn ExtSink);
+    fn write<S: ExtSink>(&self, sink: &mut S);
 
     /// Reads the fields; unknown ones are ignored.
     ///
@@ -58,7 +58,7 @@ pub trait Request: Header {
 pub struct Empty;
 
 impl Header for Empty {
-    fn write(&self, _: &mut dyn ExtSink) {}
+    fn write<S: ExtSink>(&self, _: &mut S) {}
 
     fn read(_: &ExtFields) -> Result<Self, DecodeError> {
         Ok(Self)
@@ -67,7 +67,7 @@ impl Header for Empty {
 
 /// A value that travels as the text of one field.
 trait Field: Sized {
-    fn write(&self, key: &'static str, sink: &mut dyn ExtSink);
+    fn write<S: ExtSink>(&self, key: &'static str, sink: &mut S);
     fn parse(key: &'static str, text: &str) -> Result<Self, DecodeError>;
 
     fn read(ext: &ExtFields, key: &'static str) -> Result<Self, DecodeError> {
@@ -84,7 +84,7 @@ trait Field: Sized {
 }
 
 impl<T: Field> Field for Option<T> {
-    fn write(&self, key: &'static str, sink: &mut dyn ExtSink) {
+    fn write<S: ExtSink>(&self, key: &'static str, sink: &mut S) {
         if let Some(value) = self {
             value.write(key, sink);
         }
@@ -100,7 +100,7 @@ impl<T: Field> Field for Option<T> {
 }
 
 impl Field for String {
-    fn write(&self, key: &'static str, sink: &mut dyn ExtSink) {
+    fn write<S: ExtSink>(&self, key: &'static str, sink: &mut S) {
         sink.field(key, self);
     }
 
@@ -110,7 +110,7 @@ impl Field for String {
 }
 
 impl Field for Cow<'_, str> {
-    fn write(&self, key: &'static str, sink: &mut dyn ExtSink) {
+    fn write<S: ExtSink>(&self, key: &'static str, sink: &mut S) {
         sink.field(key, self);
     }
 
@@ -120,7 +120,7 @@ impl Field for Cow<'_, str> {
 }
 
 impl Field for bool {
-    fn write(&self, key: &'static str, sink: &mut dyn ExtSink) {
+    fn write<S: ExtSink>(&self, key: &'static str, sink: &mut S) {
         sink.boolean(key, *self);
     }
 
@@ -133,7 +133,7 @@ impl Field for bool {
 macro_rules! number_fields {
     ($($int:ty)+) => {$(
         impl Field for $int {
-            fn write(&self, key: &'static str, sink: &mut dyn ExtSink) {
+            fn write<S: ExtSink>(&self, key: &'static str, sink: &mut S) {
                 sink.number(key, i64::from(*self));
             }
 
@@ -159,7 +159,7 @@ macro_rules! headers {
 
         impl $crate::header::Header for $name {
             #[allow(unused_variables, reason = "a request without fields writes nothing")]
-            fn write(&self, sink: &mut dyn $crate::ext::ExtSink) {
+            fn write<S: $crate::ext::ExtSink>(&self, sink: &mut S) {
                 $($crate::header::Field::write(&self.$field, $key, sink);)*
             }
 

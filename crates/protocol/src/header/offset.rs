@@ -102,7 +102,7 @@ pub enum BoundaryType {
 }
 
 impl Field for BoundaryType {
-    fn write(&self, key: &'static str, sink: &mut dyn ExtSink) {
+    fn write<S: ExtSink>(&self, key: &'static str, sink: &mut S) {
         sink.field(
             key,
             match self {

@@ -41,94 +41,102 @@ pub struct SendMessage<'a> {
     pub broker_name: Option<Cow<'a, str>>,
 }
 
-const LONG: Names = Names {
-    producer_group: "producerGroup",
-    topic: "topic",
-    default_topic: "defaultTopic",
-    default_topic_queue_nums: "defaultTopicQueueNums",
-    queue_id: "queueId",
-    sys_flag: "sysFlag",
-    born_timestamp: "bornTimestamp",
-    flag: "flag",
-    properties: "properties",
-    reconsume_times: "reconsumeTimes",
-    unit_mode: "unitMode",
-    max_reconsume_times: "maxReconsumeTimes",
-    batch: "batch",
-    broker_name: "bname",
-};
+/// What the fields are called. Constants of a type, so that each way of writing is compiled with its keys in it: this is
+/// the way of every send.
+trait Names {
+    const PRODUCER_GROUP: &'static str;
+    const TOPIC: &'static str;
+    const DEFAULT_TOPIC: &'static str;
+    const DEFAULT_TOPIC_QUEUE_NUMS: &'static str;
+    const QUEUE_ID: &'static str;
+    const SYS_FLAG: &'static str;
+    const BORN_TIMESTAMP: &'static str;
+    const FLAG: &'static str;
+    const PROPERTIES: &'static str;
+    const RECONSUME_TIMES: &'static str;
+    const UNIT_MODE: &'static str;
+    const MAX_RECONSUME_TIMES: &'static str;
+    const BATCH: &'static str;
+    const BROKER_NAME: &'static str;
+}
 
-const SHORT: Names = Names {
-    producer_group: "a",
-    topic: "b",
-    default_topic: "c",
-    default_topic_queue_nums: "d",
-    queue_id: "e",
-    sys_flag: "f",
-    born_timestamp: "g",
-    flag: "h",
-    properties: "i",
-    reconsume_times: "j",
-    unit_mode: "k",
-    max_reconsume_times: "l",
-    batch: "m",
-    broker_name: "n",
-};
+/// Apache's `SendMessageRequestHeader`.
+struct Long;
 
-struct Names {
-    producer_group: &'static str,
-    topic: &'static str,
-    default_topic: &'static str,
-    default_topic_queue_nums: &'static str,
-    queue_id: &'static str,
-    sys_flag: &'static str,
-    born_timestamp: &'static str,
-    flag: &'static str,
-    properties: &'static str,
-    reconsume_times: &'static str,
-    unit_mode: &'static str,
-    max_reconsume_times: &'static str,
-    batch: &'static str,
-    broker_name: &'static str,
+impl Names for Long {
+    const PRODUCER_GROUP: &'static str = "producerGroup";
+    const TOPIC: &'static str = "topic";
+    const DEFAULT_TOPIC: &'static str = "defaultTopic";
+    const DEFAULT_TOPIC_QUEUE_NUMS: &'static str = "defaultTopicQueueNums";
+    const QUEUE_ID: &'static str = "queueId";
+    const SYS_FLAG: &'static str = "sysFlag";
+    const BORN_TIMESTAMP: &'static str = "bornTimestamp";
+    const FLAG: &'static str = "flag";
+    const PROPERTIES: &'static str = "properties";
+    const RECONSUME_TIMES: &'static str = "reconsumeTimes";
+    const UNIT_MODE: &'static str = "unitMode";
+    const MAX_RECONSUME_TIMES: &'static str = "maxReconsumeTimes";
+    const BATCH: &'static str = "batch";
+    const BROKER_NAME: &'static str = "bname";
+}
+
+/// Apache's `SendMessageRequestHeaderV2`.
+struct Short;
+
+impl Names for Short {
+    const PRODUCER_GROUP: &'static str = "a";
+    const TOPIC: &'static str = "b";
+    const DEFAULT_TOPIC: &'static str = "c";
+    const DEFAULT_TOPIC_QUEUE_NUMS: &'static str = "d";
+    const QUEUE_ID: &'static str = "e";
+    const SYS_FLAG: &'static str = "f";
+    const BORN_TIMESTAMP: &'static str = "g";
+    const FLAG: &'static str = "h";
+    const PROPERTIES: &'static str = "i";
+    const RECONSUME_TIMES: &'static str = "j";
+    const UNIT_MODE: &'static str = "k";
+    const MAX_RECONSUME_TIMES: &'static str = "l";
+    const BATCH: &'static str = "m";
+    const BROKER_NAME: &'static str = "n";
 }
 
 impl SendMessage<'_> {
-    fn write_as(&self, names: &Names, sink: &mut dyn ExtSink) {
-        sink.field(names.producer_group, &self.producer_group);
-        sink.field(names.topic, &self.topic);
-        sink.field(names.default_topic, &self.default_topic);
-        self.default_topic_queue_nums.write(names.default_topic_queue_nums, sink);
-        self.queue_id.write(names.queue_id, sink);
-        self.sys_flag.write(names.sys_flag, sink);
-        self.born_timestamp.write(names.born_timestamp, sink);
-        self.flag.write(names.flag, sink);
+    fn write_as<N: Names, S: ExtSink>(&self, sink: &mut S) {
+        sink.field(N::PRODUCER_GROUP, &self.producer_group);
+        sink.field(N::TOPIC, &self.topic);
+        sink.field(N::DEFAULT_TOPIC, &self.default_topic);
+        self.default_topic_queue_nums.write(N::DEFAULT_TOPIC_QUEUE_NUMS, sink);
+        self.queue_id.write(N::QUEUE_ID, sink);
+        self.sys_flag.write(N::SYS_FLAG, sink);
+        self.born_timestamp.write(N::BORN_TIMESTAMP, sink);
+        self.flag.write(N::FLAG, sink);
         if !self.properties.is_empty() {
-            sink.field(names.properties, &self.properties);
+            sink.field(N::PROPERTIES, &self.properties);
         }
-        self.reconsume_times.write(names.reconsume_times, sink);
-        self.unit_mode.write(names.unit_mode, sink);
-        self.max_reconsume_times.write(names.max_reconsume_times, sink);
-        self.batch.write(names.batch, sink);
-        self.broker_name.write(names.broker_name, sink);
+        self.reconsume_times.write(N::RECONSUME_TIMES, sink);
+        self.unit_mode.write(N::UNIT_MODE, sink);
+        self.max_reconsume_times.write(N::MAX_RECONSUME_TIMES, sink);
+        self.batch.write(N::BATCH, sink);
+        self.broker_name.write(N::BROKER_NAME, sink);
     }
 
-    fn read_as(names: &Names, ext: &ExtFields) -> Result<Self, DecodeError> {
+    fn read_as<N: Names>(ext: &ExtFields) -> Result<Self, DecodeError> {
         let optional = |key| Cow::Owned(ext.get(key).unwrap_or_default().to_owned());
         Ok(Self {
-            producer_group: optional(names.producer_group),
-            topic: Field::read(ext, names.topic)?,
-            default_topic: optional(names.default_topic),
-            default_topic_queue_nums: Option::read(ext, names.default_topic_queue_nums)?.unwrap_or(0),
-            queue_id: Field::read(ext, names.queue_id)?,
-            sys_flag: Field::read(ext, names.sys_flag)?,
-            born_timestamp: Field::read(ext, names.born_timestamp)?,
-            flag: Field::read(ext, names.flag)?,
-            properties: optional(names.properties),
-            reconsume_times: Field::read(ext, names.reconsume_times)?,
-            unit_mode: Field::read(ext, names.unit_mode)?,
-            max_reconsume_times: Field::read(ext, names.max_reconsume_times)?,
-            batch: Field::read(ext, names.batch)?,
-            broker_name: Field::read(ext, names.broker_name)?,
+            producer_group: optional(N::PRODUCER_GROUP),
+            topic: Field::read(ext, N::TOPIC)?,
+            default_topic: optional(N::DEFAULT_TOPIC),
+            default_topic_queue_nums: Option::read(ext, N::DEFAULT_TOPIC_QUEUE_NUMS)?.unwrap_or(0),
+            queue_id: Field::read(ext, N::QUEUE_ID)?,
+            sys_flag: Field::read(ext, N::SYS_FLAG)?,
+            born_timestamp: Field::read(ext, N::BORN_TIMESTAMP)?,
+            flag: Field::read(ext, N::FLAG)?,
+            properties: optional(N::PROPERTIES),
+            reconsume_times: Field::read(ext, N::RECONSUME_TIMES)?,
+            unit_mode: Field::read(ext, N::UNIT_MODE)?,
+            max_reconsume_times: Field::read(ext, N::MAX_RECONSUME_TIMES)?,
+            batch: Field::read(ext, N::BATCH)?,
+            broker_name: Field::read(ext, N::BROKER_NAME)?,
         })
     }
 }
@@ -140,12 +148,12 @@ macro_rules! send_requests {
         pub struct $name<'a>(pub SendMessage<'a>);
 
         impl Header for $name<'_> {
-            fn write(&self, sink: &mut dyn ExtSink) {
-                self.0.write_as(&$names, sink);
+            fn write<S: ExtSink>(&self, sink: &mut S) {
+                self.0.write_as::<$names, S>(sink);
             }
 
             fn read(ext: &ExtFields) -> Result<Self, DecodeError> {
-                SendMessage::read_as(&$names, ext).map(Self)
+                SendMessage::read_as::<$names>(ext).map(Self)
             }
         }
 
@@ -158,11 +166,11 @@ macro_rules! send_requests {
 
 send_requests! {
     /// A send with long field names.
-    SendMessageV1: SEND_MESSAGE, LONG;
+    SendMessageV1: SEND_MESSAGE, Long;
     /// A send with one-letter field names.
-    SendMessageV2: SEND_MESSAGE_V2, SHORT;
+    SendMessageV2: SEND_MESSAGE_V2, Short;
     /// A batch, one-letter field names.
-    SendBatchMessage: SEND_BATCH_MESSAGE, SHORT;
+    SendBatchMessage: SEND_BATCH_MESSAGE, Short;
 }
 
 headers! {

@@ -41,8 +41,9 @@ impl UniqueId {
     /// The text without an allocation.
     pub fn to_text(&self) -> UniqueIdText {
         let mut text = UniqueIdText { digits: [b'0'; V6_DIGITS], length: V4_DIGITS as u8 };
-        for (pair, byte) in text.digits.chunks_exact_mut(2).zip(self.0) {
-            pair.copy_from_slice(&hex(byte));
+        let (pairs, _) = text.digits.as_chunks_mut::<2>();
+        for (pair, byte) in pairs.iter_mut().zip(self.0) {
+            *pair = hex(byte);
         }
         text
     }
@@ -170,9 +171,12 @@ fn read_offset_id(mut bytes: &[u8], is_v6: bool) -> Result<OffsetMessageId, Deco
     Ok(OffsetMessageId { store_host, commit_log_offset: i64::from_be_bytes(*offset) })
 }
 
+/// Computed, not looked up, so that many digits are made at once.
 const fn hex(byte: u8) -> [u8; 2] {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    [DIGITS[(byte >> 4) as usize], DIGITS[(byte & 15) as usize]]
+    const fn digit(value: u8) -> u8 {
+        value + if value < 10 { b'0' } else { b'A' - 10 }
+    }
+    [digit(byte >> 4), digit(byte & 15)]
 }
 
 fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {

@@ -6,13 +6,13 @@
 
 use bytes::{Buf, Bytes};
 
-use super::{HeaderEncoding, MAX_FIELDS, Preamble, USUAL_FIELDS};
+use super::{Fields, HeaderEncoding, MAX_FIELDS, Preamble, USUAL_FIELDS};
 use crate::{
     DecodeError, DecodeErrorKind as Kind, ExtFields, Flags, LanguageCode, RemotingCommand, Version,
     ext::ExtSink,
 };
 
-pub(super) fn write(preamble: Preamble<'_>, fields: impl FnOnce(&mut dyn ExtSink), out: &mut Vec<u8>) {
+pub(super) fn write(preamble: Preamble<'_>, fields: &impl Fields, out: &mut Vec<u8>) {
     out.extend_from_slice(&(preamble.code as i16).to_be_bytes());
     out.push(preamble.language.0);
     out.extend_from_slice(&(preamble.version.0 as i16).to_be_bytes());
@@ -23,7 +23,7 @@ pub(super) fn write(preamble: Preamble<'_>, fields: impl FnOnce(&mut dyn ExtSink
     out.extend_from_slice(remark.as_bytes());
     let start = out.len();
     out.extend_from_slice(&[0; 4]);
-    fields(&mut BinarySink(out));
+    fields.write_to(&mut BinarySink(out));
     let length = (out.len() - start - 4) as u32;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
@@ -128,7 +128,7 @@ mod tests {
                 flags: Flags::RESPONSE,
                 remark: Some("no"),
             };
-            write(preamble, |sink| sink.field("k", "v"), &mut out);
+            write(preamble, &ExtFields::from_iter([("k", "v")]), &mut out);
             out
         };
         assert!(read(&whole).is_ok());

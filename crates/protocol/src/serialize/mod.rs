@@ -72,13 +72,7 @@ pub fn write_request_head<R: Request>(
         flags: envelope.flags,
         remark: None,
     };
-    let fields = |sink: &mut dyn ExtSink| {
-        request.write(sink);
-        for (key, value) in extra.iter() {
-            sink.pair(key, value);
-        }
-    };
-    write_head(preamble, fields, envelope.encoding, body_length, out);
+    write_head(preamble, &RequestFields { request, extra }, envelope.encoding, body_length, out);
 }
 
 /// Appends the whole frame of `command` to `out`.
@@ -91,12 +85,7 @@ pub(crate) fn write_frame(command: &RemotingCommand, out: &mut Vec<u8>) {
         flags: command.flags,
         remark: command.remark.as_deref(),
     };
-    let fields = |sink: &mut dyn ExtSink| {
-        for (key, value) in command.ext.iter() {
-            sink.pair(key, value);
-        }
-    };
-    write_head(preamble, fields, command.encoding, command.body.len(), out);
+    write_head(preamble, &command.ext, command.encoding, command.body.len(), out);
     out.extend_from_slice(&command.body);
 }
 
@@ -111,8 +100,8 @@ pub(crate) fn read_header(type_byte: u8, header: &[u8]) -> Result<RemotingComman
 /// More ext fields than this are refused. Requests have about fifteen; as look-ups are linear, a header with a million
 /// would take minutes to read.
 const MAX_FIELDS: usize = 1024;
-/// Room for the ext fields of a usual answer.
-const USUAL_FIELDS: usize = 16;
+/// Room for the ext fields of a usual answer: that to a send has five to seven.
+const USUAL_FIELDS: usize = 8;
 
 /// The fixed part of a header.
 #[derive(Clone, Copy)]
@@ -125,9 +114,35 @@ struct Preamble<'a> {
     remark: Option<&'a str>,
 }
 
+/// Ext fields that are to be written. Generic over where to, so that each field of a send becomes a few stores.
+trait Fields {
+    fn write_to<S: ExtSink>(&self, sink: &mut S);
+}
+
+/// The typed fields of a request, and what hooks added to them.
+struct RequestFields<'a, R> {
+    request: &'a R,
+    extra: &'a ExtFields,
+}
+
+impl<R: Request> Fields for RequestFields<'_, R> {
+    fn write_to<S: ExtSink>(&self, sink: &mut S) {
+        self.request.write(sink);
+        self.extra.write_to(sink);
+    }
+}
+
+impl Fields for ExtFields {
+    fn write_to<S: ExtSink>(&self, sink: &mut S) {
+        for (key, value) in self.iter() {
+            sink.pair(key, value);
+        }
+    }
+}
+
 fn write_head(
     preamble: Preamble<'_>,
-    fields: impl FnOnce(&mut dyn ExtSink),
+    fields: &impl Fields,
     encoding: HeaderEncoding,
     body_length: usize,
     out: &mut Vec<u8>,

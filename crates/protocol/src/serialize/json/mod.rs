@@ -6,24 +6,25 @@
 //! type. Property separators 0x01 and 0x02 must be written as `\u0001` and `\u0002`.
 
 mod quick;
+mod scan;
 
 use std::{borrow::Cow, fmt};
 
 use bytes::Bytes;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
-use super::{HeaderEncoding, MAX_FIELDS, Preamble, USUAL_FIELDS};
+use self::scan::plain_len;
+use super::{Fields, HeaderEncoding, MAX_FIELDS, Preamble, USUAL_FIELDS};
 use crate::{
     DecodeError, DecodeErrorKind as Kind, ExtFields, Flags, LanguageCode, RemotingCommand, Version,
     ext::ExtSink,
 };
 
-pub(super) fn write(preamble: Preamble<'_>, fields: impl FnOnce(&mut dyn ExtSink), out: &mut Vec<u8>) {
+pub(super) fn write(preamble: Preamble<'_>, fields: &impl Fields, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"code\":");
     write_int(preamble.code, out);
     out.extend_from_slice(b",\"extFields\":{");
-    let mut sink = JsonSink { out, first: true };
-    fields(&mut sink);
+    fields.write_to(&mut JsonSink { out, first: true });
     out.extend_from_slice(b"},\"flag\":");
     write_int(preamble.flags.0, out);
     out.extend_from_slice(b",\"language\":\"");
@@ -76,8 +77,8 @@ struct JsonSink<'a> {
 
 impl JsonSink<'_> {
     /// `,"key":"`
-    fn begin(&mut self, key: &str, value_length: usize) {
-        self.out.reserve(key.len() + value_length + 6);
+    #[inline]
+    fn begin(&mut self, key: &str) {
         let first = std::mem::take(&mut self.first);
         match key.as_bytes() {
             // The one-letter keys of a send: one store.
@@ -90,20 +91,20 @@ impl JsonSink<'_> {
         }
     }
 
+    #[inline]
     fn plain(&mut self, key: &str, value: &str) {
-        self.begin(key, value.len());
+        self.begin(key);
         self.out.extend_from_slice(value.as_bytes());
         self.out.push(b'"');
     }
 }
 
 impl ExtSink for JsonSink<'_> {
+    #[inline]
     fn field(&mut self, key: &'static str, value: &str) {
-        if is_plain(value) {
-            self.plain(key, value);
-        } else {
-            self.pair(key, value);
-        }
+        self.begin(key);
+        write_inner(value, self.out);
+        self.out.push(b'"');
     }
 
     fn pair(&mut self, key: &str, value: &str) {
@@ -115,10 +116,12 @@ impl ExtSink for JsonSink<'_> {
         write_text(value, self.out);
     }
 
+    #[inline]
     fn number(&mut self, key: &'static str, value: i64) {
         self.plain(key, itoa::Buffer::new().format(value));
     }
 
+    #[inline]
     fn boolean(&mut self, key: &'static str, value: bool) {
         self.plain(key, if value { "true" } else { "false" });
     }
@@ -129,40 +132,37 @@ fn write_int(value: i32, out: &mut Vec<u8>) {
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {
-    if is_plain(text) {
-        out.push(b'"');
-        out.extend_from_slice(text.as_bytes());
-        out.push(b'"');
-    } else {
-        write_escaped(text, out);
-    }
+    out.push(b'"');
+    write_inner(text, out);
+    out.push(b'"');
 }
 
-/// Properties are the texts that do need escapes, and nearly always only for their two separators.
-fn write_escaped(text: &str, out: &mut Vec<u8>) {
+/// What stands between the quotes. Properties are the texts that do need escapes, and nearly always only for their two
+/// separators.
+fn write_inner(text: &str, out: &mut Vec<u8>) {
     let start = out.len();
-    out.push(b'"');
-    let mut rest = text;
+    let mut rest = text.as_bytes();
     loop {
-        let end = memchr::memchr2(1, 2, rest.as_bytes());
-        let (plain, separated) = rest.split_at(end.unwrap_or(rest.len()));
-        if !is_plain(plain) {
-            out.truncate(start);
-            serde_json::to_writer(out, text).expect("a Vec takes every write and a str is always JSON");
-            return;
+        let (plain, special) = rest.split_at(plain_len(rest));
+        out.extend_from_slice(plain);
+        match special {
+            [] => return,
+            [1, ..] => out.extend_from_slice(b"\\u0001"),
+            [2, ..] => out.extend_from_slice(b"\\u0002"),
+            _ => {
+                out.truncate(start);
+                return write_escaped(text, out);
+            }
         }
-        out.extend_from_slice(plain.as_bytes());
-        let Some(separator) = separated.as_bytes().first() else { break };
-        out.extend_from_slice(if *separator == 1 { b"\\u0001" } else { b"\\u0002" });
-        rest = &separated[1..];
+        rest = &special[1..];
     }
-    out.push(b'"');
 }
 
-/// Whether nothing in the text needs an escape, as in nearly every one.
-fn is_plain(text: &str) -> bool {
-    // Without a way out of the loop, many bytes are looked at together.
-    !text.bytes().fold(false, |any, byte| any | (byte < 0x20) | (byte == b'"') | (byte == b'\\'))
+/// What stands between the quotes of a text with escapes that are seldom met.
+#[cold]
+fn write_escaped(text: &str, out: &mut Vec<u8>) {
+    let quoted = serde_json::to_vec(text).expect("a str is always JSON");
+    out.extend_from_slice(&quoted[1..quoted.len() - 1]);
 }
 
 /// A command without its body.

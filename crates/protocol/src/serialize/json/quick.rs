@@ -7,6 +7,7 @@
 
 use std::ops::Range;
 
+use super::scan::text_len;
 use crate::{ExtFields, Flags, LanguageCode, RemotingCommand, Version};
 
 /// Reads a header, or gives up. It never judges: giving up is not an error.
@@ -63,6 +64,7 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     /// `{"key":value,..}`; the value is the caller's.
+    #[inline]
     fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
         self.eat(b'{')?;
         if self.eat(b'}').is_some() {
@@ -84,8 +86,7 @@ impl<'a> Scan<'a> {
     fn string(&mut self) -> Option<&'a str> {
         self.eat(b'"')?;
         let part = self.until_quote_or_escape()?;
-        self.eat(b'"')?;
-        Some(part)
+        (self.next()? == b'"').then_some(part)
     }
 
     /// A text that may have the escapes of control characters: every send has some, between its properties. What has
@@ -109,12 +110,12 @@ impl<'a> Scan<'a> {
         }
     }
 
+    /// At the end of the text, whoever looks for the quote finds none.
+    #[inline]
     fn until_quote_or_escape(&mut self) -> Option<&'a str> {
-        let rest = &self.text.as_bytes()[self.at..];
-        let length = memchr::memchr2(b'"', b'\\', rest)?;
-        let part = self.text.get(self.at..self.at + length)?;
-        self.at += length;
-        Some(part)
+        let from = self.at;
+        self.at += text_len(self.text.as_bytes().get(from..)?);
+        self.text.get(from..self.at)
     }
 
     /// `\u0000` to `\u001f`; every other escape is unusual.
