@@ -38,6 +38,20 @@ fn one_way_messages_end_at_the_socket() {
 }
 
 #[test]
+fn a_batch_counts_each_of_its_messages() {
+    let report = report(&["--mode", "batch", "--batch", "10", "--in-flight", "4", "--messages", "600"]);
+    check(&report, 600);
+    assert_eq!((&report["mode"], &report["batch"]), (&"batch".into(), &10.into()));
+}
+
+#[test]
+fn threads_that_wait_are_measured_too() {
+    let report = report(&["--mode", "blocking", "--in-flight", "4", "--messages", "400"]);
+    check(&report, 400);
+    assert_eq!((&report["mode"], &report["in_flight"]), (&"blocking".into(), &4.into()));
+}
+
+#[test]
 fn a_cluster_of_its_own_gets_the_topic() {
     let cluster = Emulator::start(2);
     let args =
@@ -116,6 +130,8 @@ fn an_interrupted_run_reports_what_was_measured() {
 #[test]
 fn what_contradicts_itself_is_refused() {
     run(maxq(&["bench", "--brokers", "2", "--name-server", "127.0.0.1:1"])).expect(2).says(&["--brokers"]);
+    run(maxq(&["bench", "--batch", "2"])).expect(2).says(&["--mode batch"]);
+    run(maxq(&["bench", "--mode", "blocking", "--in-flight", "2000"])).expect(2).says(&["1024 threads"]);
     run(maxq(&["bench", "--rate", "0"])).expect(2).says(&["is no rate"]);
     run(maxq(&["bench", "--name-server", "127.0.0.1:1"])).expect(3);
 }

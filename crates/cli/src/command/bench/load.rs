@@ -8,11 +8,13 @@ use std::{
     time::Duration,
 };
 
-use maxq::{Message, Outcome, Producer, SendError};
+use maxq::{Outcome, SendError};
+use tokio::runtime::Handle;
 
 use super::{
     Mode,
     record::{Point, Record, Summary},
+    sender::{BlockingSender, Sender},
 };
 use crate::{clock::Stopwatch, output::grouped};
 
@@ -23,6 +25,9 @@ pub(super) struct Plan {
     pub(super) topic: String,
     /// Bytes of a body.
     pub(super) body: usize,
+    /// Messages that one send carries.
+    pub(super) batch: u32,
+    /// Sends under way at once.
     pub(super) in_flight: usize,
     /// Messages per second of the open loop.
     pub(super) rate: Option<f64>,
@@ -36,11 +41,9 @@ pub(super) struct Plan {
 /// A load under way, shared by its workers.
 pub(super) struct Load {
     plan: Plan,
-    producer: Producer,
-    message: Message,
     watch: Stopwatch,
     record: Record,
-    /// Numbers given to scheduled messages.
+    /// Numbers given to scheduled sends.
     scheduled: AtomicU64,
     /// Messages that were begun behind the warm-up; may count on behind the end.
     begun: AtomicU64,
@@ -71,12 +74,10 @@ impl Totals {
 }
 
 impl Load {
-    pub(super) fn new(plan: Plan, producer: Producer) -> Self {
+    pub(super) fn new(plan: Plan) -> Self {
         Self {
-            message: Message::new(plan.topic.as_str(), vec![b'm'; plan.body]),
             record: Record::new(plan.warm_up),
             plan,
-            producer,
             watch: Stopwatch::start(),
             scheduled: AtomicU64::new(0),
             begun: AtomicU64::new(0),
@@ -87,37 +88,39 @@ impl Load {
     }
 
     /// Sends until the load is over.
-    pub(super) async fn work(self: Arc<Self>, worker: usize) {
-        while let Some(begin) = self.next().await {
-            // By the clock, also when a schedule is far behind.
-            let is_measured = self.watch.elapsed() >= self.plan.warm_up;
-            if is_measured && self.begun.fetch_add(1, Relaxed) >= self.plan.messages {
-                return;
-            }
-            let sent = self.send().await;
-            if is_measured {
-                self.observe(worker, begin, sent);
-            }
+    pub(super) async fn work(self: Arc<Self>, worker: usize, sender: Sender) {
+        while let Some(turn) = self.next().await {
+            let sent = sender.send().await;
+            self.observe(worker, turn, sent);
         }
     }
 
-    /// The number of messages that one send has carried.
-    async fn send(&self) -> Result<u64, SendError> {
-        let sending = self.producer.send(self.message.clone());
-        match self.plan.mode {
-            Mode::Awaited => sending.await.map(|_| 1),
-            Mode::Oneway => sending.oneway().await.map(|()| 1),
+    /// Sends until the load is over, from a thread that waits for each message. `runtime` keeps the time of schedules.
+    pub(super) fn work_blocking(&self, worker: usize, sender: &BlockingSender, runtime: &Handle) {
+        while let Some(turn) = runtime.block_on(self.next()) {
+            let sent = sender.send();
+            self.observe(worker, turn, sent);
         }
     }
 
-    /// From when on the next message counts; `None` when the load is over.
-    async fn next(&self) -> Option<Duration> {
+    /// The next send; `None` when the load is over.
+    async fn next(&self) -> Option<Turn> {
+        let begin = self.due().await?;
+        // By the clock, also when a schedule is far behind.
+        let is_measured = self.watch.elapsed() >= self.plan.warm_up;
+        let messages = u64::from(self.plan.batch);
+        let is_enough = is_measured && self.begun.fetch_add(messages, Relaxed) >= self.plan.messages;
+        (!is_enough).then_some(Turn { begin, is_measured })
+    }
+
+    /// From when on the next send counts; `None` when the load is over.
+    async fn due(&self) -> Option<Duration> {
         let Some(rate) = self.plan.rate else {
             let now = self.watch.elapsed();
             return (!self.is_over(now)).then_some(now);
         };
         let number = self.scheduled.fetch_add(1, Relaxed);
-        let due = Duration::from_secs_f64(number as f64 / rate);
+        let due = Duration::from_secs_f64(number as f64 * f64::from(self.plan.batch) / rate);
         loop {
             let now = self.watch.elapsed();
             if self.is_over(now.max(due)) {
@@ -140,20 +143,21 @@ impl Load {
             || self.begun.load(Relaxed) >= self.plan.messages
     }
 
-    fn observe(&self, worker: usize, begin: Duration, sent: Result<u64, SendError>) {
-        let error = match sent {
-            Ok(messages) => {
-                self.counts.acknowledged.fetch_add(messages, Relaxed);
-                self.record.observe(worker, messages, self.watch.elapsed().saturating_sub(begin));
-                return;
-            }
-            Err(error) => error,
+    fn observe(&self, worker: usize, turn: Turn, sent: Result<(), SendError>) {
+        if !turn.is_measured {
+            return;
+        }
+        let messages = u64::from(self.plan.batch);
+        let Err(error) = sent else {
+            self.counts.acknowledged.fetch_add(messages, Relaxed);
+            self.record.observe(worker, messages, self.watch.elapsed().saturating_sub(turn.begin));
+            return;
         };
         let counter = match error.outcome() {
             Outcome::Unknown => &self.counts.unknown,
             Outcome::NotSent | Outcome::Refused => &self.counts.failed,
         };
-        counter.fetch_add(1, Relaxed);
+        counter.fetch_add(messages, Relaxed);
         let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
         first.get_or_insert_with(|| error.to_string());
     }
@@ -222,6 +226,14 @@ impl Load {
             None => format!("measuring{bad}"),
         }
     }
+}
+
+/// One send that is to begin.
+#[derive(Clone, Copy)]
+struct Turn {
+    /// From when on its time counts.
+    begin: Duration,
+    is_measured: bool,
 }
 
 /// The whole of [`Load::progress`].

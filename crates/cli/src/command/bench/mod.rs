@@ -4,6 +4,7 @@ mod load;
 mod plot;
 mod record;
 mod report;
+mod sender;
 mod stage;
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
@@ -11,11 +12,11 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clap::ValueEnum;
 use maxq::{CompressionChoice, ProducerConfig};
-use tokio::task::JoinSet;
 
 use self::{
     load::{Load, Plan},
     report::Report,
+    sender::Senders,
     stage::Stage,
 };
 use super::GOODBYE;
@@ -24,7 +25,7 @@ use crate::{
     exit::{Exit, Failure},
     interrupt::Interrupt,
     notes::Notes,
-    output::{Format, counted},
+    output::{Format, counted, grouped},
     value,
 };
 
@@ -44,13 +45,18 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES, after_long_help = LONG_HELP)]
 pub(crate) struct BenchArgs {
-    /// How messages are sent: awaited (until a broker has answered) or oneway (until the socket has taken them)
+    /// How messages are sent: awaited (until a broker has answered), oneway (until the socket has taken them), batch
+    /// (awaited, many in one request) or blocking (awaited, each by a thread that waits)
     #[arg(long, default_value = "awaited", hide_possible_values = true)]
     mode: Mode,
 
-    /// How many messages are under way at once, at most
-    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    in_flight: u32,
+    /// How many messages, batches or threads are under way at once, at most [default: 256, threads: 16]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    in_flight: Option<u32>,
+
+    /// How many messages a batch has [default: 64]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    batch: Option<u32>,
 
     /// Open loop: begin so many messages a second, such as 5000/s [default: closed loop]
     #[arg(long, value_name = "N/s", value_parser = value::rate)]
@@ -94,27 +100,27 @@ pub(crate) struct BenchArgs {
 enum Mode {
     Awaited,
     Oneway,
+    Batch,
+    Blocking,
 }
 
 pub(crate) async fn run(args: BenchArgs, global: &Global) -> anyhow::Result<Exit> {
     let mut interrupt = Interrupt::listen()?;
+    let plan = args.plan()?;
     let notes = Notes::with_bar(Some(load::WHOLE));
     let early = || Failure::error(Exit::Interrupted, "interrupted before anything was measured");
     let stage = interrupt.unless(set_up(&args, global)).await.ok_or_else(early)??;
     notes.note(&stage.describe());
-    let plan = args.plan();
     notes.note(&plan.describe());
     let config = ProducerConfig::new(GROUP)
         .timeout(global.send_timeout())
-        .limits(plan.in_flight, MOST_BYTES)
+        .limits(plan.in_flight * plan.batch as usize, MOST_BYTES)
         .compression(CompressionChoice::Off);
-    let producer = stage.client().producer(config)?;
-    // With a known route the first message is as fast as the others.
-    producer.queues(&plan.topic).await?;
-    let load = Arc::new(Load::new(plan, producer.clone()));
-    send(&load, &notes, &mut interrupt).await?;
+    let senders = interrupt.unless(Senders::ready(&plan, &stage, config)).await.ok_or_else(early)??;
+    let load = Arc::new(Load::new(plan));
+    send(&load, &senders, &notes, &mut interrupt).await?;
     notes.end_bar();
-    producer.close(GOODBYE).await;
+    senders.producer().close(GOODBYE).await;
     interrupt.unless(stage.take_down()).await;
     let report = Report::new(&load);
     match global.output {
@@ -136,7 +142,9 @@ async fn set_up(args: &BenchArgs, global: &Global) -> anyhow::Result<Stage> {
         (Some(_), Some(_)) => Err(Failure::usage(
             "--brokers is for the emulated cluster; leave out one of --brokers and --name-server",
         )),
-        (Some(_), None) => Stage::real(global.connect().await?, &args.topic, args.queues).await,
+        (Some(_), None) => {
+            Stage::real(global.client_config()?, global.connect().await?, &args.topic, args.queues).await
+        }
         (None, brokers) => {
             Stage::emulated(brokers.unwrap_or(2).into(), &args.topic, args.queues, global.timeout).await
         }
@@ -144,11 +152,13 @@ async fn set_up(args: &BenchArgs, global: &Global) -> anyhow::Result<Stage> {
 }
 
 /// Sends everything; closes a second of the record each second.
-async fn send(load: &Arc<Load>, notes: &Notes, interrupt: &mut Interrupt) -> anyhow::Result<()> {
-    let mut workers = JoinSet::new();
-    for worker in 0..load.plan().in_flight {
-        workers.spawn(load.clone().work(worker));
-    }
+async fn send(
+    load: &Arc<Load>,
+    senders: &Senders,
+    notes: &Notes,
+    interrupt: &mut Interrupt,
+) -> anyhow::Result<()> {
+    let mut workers = senders.start(load)?;
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -163,7 +173,7 @@ async fn send(load: &Arc<Load>, notes: &Notes, interrupt: &mut Interrupt) -> any
                 notes.progress(load.progress(), load.line());
             }
             ended = workers.join_next() => match ended {
-                Some(ended) => ended.context("a worker has panicked, which is a bug in maxq")?,
+                Some(ended) => ended.context("a worker has panicked, which is a bug in maxq")??,
                 None => break,
             },
         }
@@ -173,26 +183,36 @@ async fn send(load: &Arc<Load>, notes: &Notes, interrupt: &mut Interrupt) -> any
 }
 
 impl BenchArgs {
-    fn plan(&self) -> Plan {
-        Plan {
+    fn plan(&self) -> anyhow::Result<Plan> {
+        if self.batch.is_some() && self.mode != Mode::Batch {
+            return Err(Failure::usage("--batch is for --mode batch"));
+        }
+        let in_flight = self.in_flight.unwrap_or(if self.mode == Mode::Blocking { 16 } else { 256 });
+        if self.mode == Mode::Blocking && in_flight > MOST_THREADS {
+            return Err(Failure::usage(format!("--in-flight: at most {MOST_THREADS} threads can be had")));
+        }
+        let batch = if self.mode == Mode::Batch { self.batch.unwrap_or(64) } else { 1 };
+        Ok(Plan {
             mode: self.mode,
             topic: self.topic.clone(),
             body: self.body as usize,
-            in_flight: self.in_flight as usize,
+            batch,
+            in_flight: in_flight as usize,
             rate: self.rate,
             warm_up: self.warm_up,
             time: self.duration,
             messages: self.messages.unwrap_or(u64::MAX),
-        }
+        })
     }
 }
 
 impl Plan {
     fn describe(&self) -> String {
-        let Self { body, in_flight, warm_up, time, .. } = self;
+        let Self { body, warm_up, time, .. } = self;
+        let under_way = self.under_way();
         let how = match self.rate {
-            None => format!("closed loop, {in_flight} under way"),
-            Some(rate) => format!("open loop, {rate} messages/s, at most {in_flight} under way"),
+            None => format!("closed loop, {under_way}"),
+            Some(rate) => format!("open loop, {rate} messages/s, at most {under_way}"),
         };
         let most = match self.messages {
             u64::MAX => String::new(),
@@ -206,17 +226,33 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// How much is under way at once.
+    fn under_way(&self) -> String {
+        let number = grouped(self.in_flight as u64);
+        match self.mode {
+            Mode::Awaited | Mode::Oneway => format!("{number} under way"),
+            Mode::Batch => format!("{number} batches of {} under way", grouped(self.batch.into())),
+            Mode::Blocking => counted(self.in_flight as u64, "thread"),
+        }
+    }
+}
+
 impl Mode {
     const fn name(self) -> &'static str {
         match self {
             Self::Awaited => "awaited",
             Self::Oneway => "oneway",
+            Self::Batch => "batch",
+            Self::Blocking => "blocking",
         }
     }
 }
 
 const GROUP: &str = "maxq-bench";
 const TICK: Duration = Duration::from_millis(100);
+/// Threads of the blocking mode.
+const MOST_THREADS: u32 = 1_024;
 /// Bytes of bodies under way.
 const MOST_BYTES: usize = 256 << 20;
 
@@ -228,6 +264,7 @@ Examples:
   maxq bench
   maxq bench --name-server 127.0.0.1:9876 --in-flight 64 --duration 30s
   maxq bench --name-server 127.0.0.1:9876 --rate 5000/s --plot bench.svg
+  maxq bench --mode batch --batch 32 --in-flight 8
   maxq bench --mode oneway --body 100 -o json"
     };
 }
@@ -241,7 +278,7 @@ const LONG_HELP: &str = concat!(
 Output:
   With -o json one object. sent = acknowledged + failed + unknown; a one-way
   message counts as acknowledged when the socket has taken it. Times are in
-  microseconds; corrected says that they count from when a message was due.
+  microseconds, those of a batch once for all of it; corrected says that they count from when a message was due.
   points has one entry for each second.
 
 Exit codes:

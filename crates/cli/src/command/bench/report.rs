@@ -22,6 +22,8 @@ pub(super) struct Report {
     /// Messages per second that were wanted, in the open loop.
     rate: Option<f64>,
     in_flight: usize,
+    /// Messages that one request carries.
+    batch: u32,
     body: usize,
     warm_up_ms: u64,
     measured_ms: u64,
@@ -48,6 +50,7 @@ impl Report {
             kind: if plan.rate.is_some() { "open" } else { "closed" },
             rate: plan.rate,
             in_flight: plan.in_flight,
+            batch: plan.batch,
             body: plan.body,
             warm_up_ms: millis(plan.warm_up),
             measured_ms: millis(time),

@@ -13,6 +13,7 @@ use crate::output::counted;
 
 /// A cluster with the topic.
 pub(super) struct Stage {
+    config: ClientConfig,
     client: Client,
     route: TopicRoute,
     emulated: Option<Cluster>,
@@ -33,13 +34,18 @@ impl Stage {
         if let Some(timeout) = timeout {
             config = config.request_timeout(timeout).connect_timeout(timeout);
         }
-        let client = Client::connect(config).await?;
+        let client = Client::connect(config.clone()).await?;
         let route = client.admin().route(topic).await?;
-        Ok(Self { client, route, emulated: Some(cluster) })
+        Ok(Self { config, client, route, emulated: Some(cluster) })
     }
 
     /// Takes the topic of a real cluster as it is, or makes it on every broker.
-    pub(super) async fn real(client: Client, topic: &str, queues: i32) -> anyhow::Result<Self> {
+    pub(super) async fn real(
+        config: ClientConfig,
+        client: Client,
+        topic: &str,
+        queues: i32,
+    ) -> anyhow::Result<Self> {
         let admin = client.admin();
         let route = match admin.route(topic).await {
             Err(error) if error.code() == ErrorCode::TOPIC_NOT_FOUND => {
@@ -47,7 +53,12 @@ impl Stage {
             }
             asked => asked?,
         };
-        Ok(Self { client, route, emulated: None })
+        Ok(Self { config, client, route, emulated: None })
+    }
+
+    /// For a client of one's own.
+    pub(super) const fn config(&self) -> &ClientConfig {
+        &self.config
     }
 
     pub(super) const fn client(&self) -> &Client {
