@@ -4,12 +4,12 @@
 //! names, only writable queues, only brokers with a master. For a topic that does not exist yet, the route of the
 //! default topic stands in, with at most as many queues per broker as the new topic will get.
 
-use alloc::{string::String, sync::Arc, vec::Vec};
+use alloc::{collections::BTreeMap, sync::Arc, vec::Vec};
 use core::fmt;
 
 use maxq_protocol::{
     Topic,
-    body::{BrokerData, TopicRouteData, perm},
+    body::{TopicRouteData, perm},
 };
 
 /// The broker id of a master.
@@ -81,11 +81,12 @@ impl PublishInfo {
             return Err(NoQueues::StaticTopic);
         }
         let mut info = Self { topic, brokers: Vec::new(), queues: Vec::new(), origin };
+        let mut masters = masters_of(route);
         match route.order_topic_conf.as_deref().filter(|conf| !conf.is_empty()) {
-            Some(conf) => info.add_ordered(conf, route),
-            None => info.add_writable(route),
+            Some(conf) => info.add_ordered(conf, &mut masters),
+            None => info.add_writable(route, &mut masters),
         }
-        if info.queues.is_empty() { Err(why_empty(route)) } else { Ok(info) }
+        if info.queues.is_empty() { Err(why_empty(route, &masters)) } else { Ok(info) }
     }
 
     /// The topic.
@@ -120,7 +121,7 @@ impl PublishInfo {
         queues.map(|queue| queue.queue_id).collect()
     }
 
-    fn add_writable(&mut self, route: &TopicRouteData) {
+    fn add_writable(&mut self, route: &TopicRouteData, masters: &mut Masters<'_>) {
         let mut entries: Vec<_> =
             route.queue_datas.iter().filter(|entry| perm::is_writable(entry.perm)).collect();
         entries.sort_by(|a, b| a.broker_name.cmp(&b.broker_name));
@@ -129,30 +130,31 @@ impl PublishInfo {
                 Origin::Topic => entry.write_queue_nums,
                 Origin::DefaultTopic { max_queues } => entry.read_queue_nums.min(max_queues),
             };
-            self.add_queues(&entry.broker_name, queues, route);
+            self.add_queues(&entry.broker_name, queues, masters);
         }
     }
 
     /// `b0:2;b1:1`: as many queues of each broker, in this order. A malformed item is passed over.
-    fn add_ordered(&mut self, conf: &str, route: &TopicRouteData) {
+    fn add_ordered(&mut self, conf: &str, masters: &mut Masters<'_>) {
         for item in conf.split(';') {
             let Some((name, queues)) = item.split_once(':') else { continue };
             let Ok(queues) = queues.trim().parse() else { continue };
-            self.add_queues(name.trim(), queues, route);
+            self.add_queues(name.trim(), queues, masters);
         }
     }
 
-    fn add_queues(&mut self, name: &str, queues: i32, route: &TopicRouteData) {
-        let Some(address) = master_of(name, &route.broker_datas) else { return };
-        let broker = match self.brokers.iter().position(|broker| &*broker.name == name) {
-            Some(known) => known,
-            None => {
-                self.brokers.push(Broker { name: name.into(), address: address.as_str().into() });
-                self.brokers.len() - 1
-            }
-        };
+    /// A broker that gets no queues is none to choose, so it is not listed.
+    fn add_queues(&mut self, name: &str, queues: i32, masters: &mut Masters<'_>) {
+        let Some(master) = masters.get_mut(name) else { return };
         let room = MAX_QUEUES.saturating_sub(self.queues.len()) as i32;
         let queues = queues.clamp(0, room);
+        if queues == 0 {
+            return;
+        }
+        let broker = *master.listed.get_or_insert_with(|| {
+            self.brokers.push(Broker { name: name.into(), address: master.address.into() });
+            self.brokers.len() - 1
+        });
         self.queues.extend((0..queues).map(|queue_id| PublishQueue { broker, queue_id }));
     }
 }
@@ -160,17 +162,32 @@ impl PublishInfo {
 /// A route is data from the network and may not decide our memory: no topic has more queues than this.
 const MAX_QUEUES: usize = 65_536;
 
-fn master_of<'a>(name: &str, brokers: &'a [BrokerData]) -> Option<&'a String> {
-    brokers.iter().find(|broker| broker.broker_name == name)?.broker_addrs.get(&MASTER)
+/// The brokers that have a master, by name: a route is data from the network and may not decide our time either.
+type Masters<'a> = BTreeMap<&'a str, Master<'a>>;
+
+struct Master<'a> {
+    address: &'a str,
+    /// Its index in [`PublishInfo::brokers`], once it is there.
+    listed: Option<usize>,
 }
 
-fn why_empty(route: &TopicRouteData) -> NoQueues {
+fn masters_of(route: &TopicRouteData) -> Masters<'_> {
+    let mut masters = Masters::new();
+    for broker in &route.broker_datas {
+        if let Some(address) = broker.broker_addrs.get(&MASTER) {
+            masters.entry(&broker.broker_name).or_insert(Master { address, listed: None });
+        }
+    }
+    masters
+}
+
+fn why_empty(route: &TopicRouteData, masters: &Masters<'_>) -> NoQueues {
     let Some(first) = route.queue_datas.first() else { return NoQueues::Empty };
     let mut writable = route.queue_datas.iter().filter(|entry| perm::is_writable(entry.perm)).peekable();
     if writable.peek().is_none() {
         return NoQueues::NotWritable { perm: first.perm };
     }
-    if writable.any(|entry| master_of(&entry.broker_name, &route.broker_datas).is_some()) {
+    if writable.any(|entry| masters.contains_key(&*entry.broker_name)) {
         NoQueues::Empty
     } else {
         NoQueues::NoMaster
@@ -256,10 +273,10 @@ impl fmt::Display for RouteChanges {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use alloc::{borrow::ToOwned, collections::BTreeMap, string::ToString, vec};
+    use alloc::{borrow::ToOwned, string::ToString, vec};
 
     use super::*;
-    use maxq_protocol::body::QueueData;
+    use maxq_protocol::body::{BrokerData, QueueData};
 
     pub(crate) fn info_of(brokers: &[(&str, i32)]) -> PublishInfo {
         let entries: Vec<_> = brokers.iter().map(|(name, queues)| (*name, *queues, 6)).collect();

@@ -212,3 +212,16 @@ fn brokers_that_come_back_together_share_the_load() {
         "{seen:?} of 4000 sends, all four at an eighth"
     );
 }
+
+/// A broker whose queues were taken away (write queues 0) stayed in the list, was well, and had nothing to offer: a send
+/// that found all others resting was told that its queue is gone.
+#[test]
+fn a_broker_without_queues_is_none_to_choose() {
+    let stage = Stage::new(&[("drained", 0), ("b", 4)], 0);
+    let names: Vec<_> = stage.info.brokers().iter().map(|broker| &*broker.name).collect();
+    assert_eq!(names, ["b"]);
+    stage.health[0].observe_failure(at(0), at(0), Failure::RefusedDial);
+    let mut plan = SendPlan::new(RetryPolicy::default(), at(3_000), Target::Any, 7);
+    let (queue, until) = tried(plan.next(at(1), &stage.choice()));
+    assert_eq!((queue.broker, until), (0, at(3_000)), "the one that rests, with all the time");
+}
