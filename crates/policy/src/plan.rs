@@ -159,8 +159,7 @@ impl SendPlan {
                 _ => Step::Stop(Stop::NoSuchBroker),
             };
         };
-        // Trying the one broker again at once would only burn the attempts.
-        if self.policy.rules == Rules::Maxq && self.has_tried(choice.info, queue.broker) && !self.paused {
+        if self.must_pause(choice.info, queue.broker) {
             if self.stored {
                 return Step::Stop(Stop::Attempts);
             }
@@ -305,7 +304,9 @@ impl SendPlan {
         for _ in 0..=choice.info.brokers().len() {
             let Some(queue) = self.choose_among_well(now, choice) else { break };
             let health = &choice.health[queue.broker];
-            if health.standing(now) != Standing::TrialDue || health.claim_trial(now) {
+            // A claim before the pause would keep this very send away when the pause is over.
+            let claims_later = self.must_pause(choice.info, queue.broker);
+            if health.standing(now) != Standing::TrialDue || claims_later || health.claim_trial(now) {
                 return Some(queue);
             }
         }
@@ -430,6 +431,11 @@ impl SendPlan {
     fn has_tried(&self, info: &PublishInfo, broker: usize) -> bool {
         let name = &info.brokers()[broker].name;
         self.tried.iter().any(|tried| tried.avoid && tried.broker_name == *name)
+    }
+
+    /// Trying the one broker again at once would only burn the attempts.
+    fn must_pause(&self, info: &PublishInfo, broker: usize) -> bool {
+        self.policy.rules == Rules::Maxq && !self.paused && self.has_tried(info, broker)
     }
 
     fn is_java_async(&self) -> bool {

@@ -225,3 +225,27 @@ fn a_broker_without_queues_is_none_to_choose() {
     let (queue, until) = tried(plan.next(at(1), &stage.choice()));
     assert_eq!((queue.broker, until), (0, at(3_000)), "the one that rests, with all the time");
 }
+
+/// A send that had failed at a broker claimed its trial, then paused before it tried the same broker again: by then
+/// its own claim kept it away, and it went to the broker that was still dead.
+#[test]
+fn a_trial_is_claimed_after_the_pause_and_not_before() {
+    for turn in 0..8 {
+        let stage = Stage::new(&[("back", 4), ("dead", 4)], turn);
+        let mut plan = SendPlan::new(RetryPolicy::default().attempts(3), at(10_000), Target::Any, 7);
+        for _ in 0..2 {
+            let (queue, _) = tried(plan.next(at(0), &stage.choice()));
+            let name = stage.info.brokers()[queue.broker].name.clone();
+            stage.health[queue.broker].observe_failure(at(0), at(0), Failure::RefusedDial);
+            plan.observe(at(0), &name, AttemptEnd::NotSent);
+        }
+        // Both have rested. One answers its heartbeat, the other refuses a dial again.
+        for (broker, answers) in [(0, true), (1, false)] {
+            assert!(stage.health[broker].claim_probe(at(1_300)));
+            stage.health[broker].observe_probe(at(1_301), answers);
+        }
+        let Step::Wait(until) = plan.next(at(1_301), &stage.choice()) else { panic!("expected a pause") };
+        let (queue, _) = tried(plan.next(until, &stage.choice()));
+        assert_eq!(queue.broker, 0, "turn {turn}: the one that answers");
+    }
+}
