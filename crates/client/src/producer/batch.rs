@@ -181,7 +181,8 @@ impl BatchReceipt {
         let receipt = |(n, message_id): (usize, MessageId)| SendReceipt {
             message_id,
             offset_id: offset_ids.next().unwrap_or_default().to_owned(),
-            queue_offset: whole.queue_offset + n as u64,
+            // What the broker says is not trusted to leave room for the others.
+            queue_offset: whole.queue_offset.saturating_add(n as u64),
             ..whole.clone()
         };
         Self { receipts: ids.into_iter().enumerate().map(receipt).collect() }
