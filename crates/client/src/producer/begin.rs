@@ -105,9 +105,14 @@ impl Waiting {
     /// Everything but room.
     pub(super) async fn wait_with(self, permit: Permit) -> Result<(Send, Time), SendFailure> {
         let deadline = self.order.deadline;
-        let (permit, packed) = match pack(self.client(), self.shared(), &self.parcel, permit).await {
-            Ok(packed) => packed,
-            Err(full) => return Err(not_admitted(full, self.parcel)),
+        // The thread that compresses may be long in coming: others may hold all of them.
+        let packing = pack(self.client(), self.shared(), &self.parcel, permit);
+        let packing = tokio::time::timeout_at(self.client().clock.instant(deadline), packing);
+        let (permit, packed) = match unless(self.closing.as_ref(), packing).await {
+            Some(Ok(Ok(packed))) => packed,
+            Some(Ok(Err(full))) => return Err(not_admitted(full, self.parcel)),
+            Some(Err(_)) => return Err(too_late(self.parcel)),
+            None => return Err(not_admitted(Full::Closed, self.parcel)),
         };
         let ready = self.ready(permit, packed)?;
         let producer = ready.under_way.producer.clone();
@@ -187,8 +192,8 @@ fn target(to: Destination, route: &Route, parcel: &Parcel) -> Result<Target, Str
     Ok(Target::Queue { broker_name: queue.shared_broker_name(), queue_id: queue.queue_id() })
 }
 
-/// Compresses a large body where that holds up nobody. The permit goes with it: a caller that loses patience leaves
-/// the work to its end, and what it takes stays paid for. It fails only when the runtime ends.
+/// Compresses a large body where that holds up nobody. The permit goes with it: whoever waits no longer leaves the
+/// work to its end, and what it takes stays paid for. It fails only when the runtime ends.
 async fn pack(
     client: &SharedClient,
     producer: &Shared,
@@ -253,6 +258,11 @@ impl Unrouted {
             Self::NoRoute(error) => route_failure(&error, parcel, Outcome::NotSent, Vec::new()),
         }
     }
+}
+
+fn too_late(parcel: Parcel) -> SendFailure {
+    let why = "the deadline was over before the body was compressed".to_owned();
+    Unfit { parcel, kind: SendErrorKind::Timeout, code: ErrorCode::DEADLINE, why }.into()
 }
 
 pub(super) fn not_admitted(full: Full, parcel: Parcel) -> SendFailure {
