@@ -336,10 +336,13 @@ impl Shared {
         }
     }
 
-    /// What has ended, and how many have not, at one moment.
+    /// What has ended, and how many have not.
+    ///
+    /// First what has ended, then what has begun: a send that does both between two loads counts as one that has not
+    /// ended, and its end wakes whoever waits. The other way round it would hide one that is still under way.
     pub(crate) fn counts_and_rest(&self) -> (Counts, u64) {
-        let begun = self.tally.begun.load(Ordering::Acquire);
         let counts = self.counts();
+        let begun = self.tally.begun.load(Ordering::Acquire);
         let ended = counts.acknowledged + counts.refused + counts.not_sent + counts.unknown;
         (counts, begun.saturating_sub(ended))
     }
@@ -380,9 +383,10 @@ impl Shared {
         self.closing.cancel();
     }
 
-    /// Keeps the messages of an enqueued send that was given up, for the report of closing.
+    /// Keeps the messages of an enqueued send that was given up, for the report of closing: of this close, or of the
+    /// next one when this one goes on in the background.
     fn keep_unsent(&self, error: &SendError) {
-        if self.closing.is_cancelled()
+        if self.admission.is_closed()
             && error.code() == ErrorCode::CLOSED
             && error.outcome() != Outcome::Unknown
         {
@@ -491,3 +495,32 @@ impl Drop for UnderWay {
 
 /// Queues per broker that an automatically created topic gets at most (Apache's `defaultTopicQueueNums`).
 const DEFAULT_TOPIC_QUEUES: i32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Client, ClientConfig};
+
+    /// A send that passed the gate just before it closed begins and ends while `close` counts: with its end counted
+    /// and its beginning not, a send that is still under way seemed to be over.
+    #[tokio::test]
+    async fn what_is_under_way_is_never_overlooked_while_others_begin_and_end() {
+        let client = Client::lazy(ClientConfig::new("127.0.0.1:1")).unwrap();
+        let producer = client.producer(ProducerConfig::new("tests")).unwrap();
+        let shared = producer.shared();
+        let (count, epoch) = shared.count_begun(1);
+        std::thread::scope(|scope| {
+            let others = scope.spawn(|| {
+                for _ in 0..300_000 {
+                    let (count, epoch) = shared.count_begun(1);
+                    shared.count_ended(&shared.tally.not_sent, count, epoch);
+                }
+            });
+            while !others.is_finished() {
+                assert_ne!(shared.counts_and_rest().1, 0, "one is under way all the time");
+            }
+        });
+        shared.count_ended(&shared.tally.acknowledged, count, epoch);
+        assert_eq!(shared.counts_and_rest().1, 0);
+    }
+}
