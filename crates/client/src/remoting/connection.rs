@@ -33,6 +33,7 @@ use super::{
     inflight::{Inflight, Written},
     orders::Orders,
     outbox::{HIGH_WATER, Outbox},
+    queue::Queue,
 };
 use crate::{admission::Permit, clock::Clock, health::log};
 
@@ -71,7 +72,7 @@ pub(crate) enum Unanswered {
 }
 
 impl Waiter {
-    fn is_gone(&self) -> bool {
+    pub(super) fn is_gone(&self) -> bool {
         match self {
             Self::Answer(waiter) => waiter.is_closed(),
             Self::Taken(waiter) => waiter.is_closed(),
@@ -79,7 +80,7 @@ impl Waiter {
     }
 
     /// A caller that has gone is not an error: it does not want to know.
-    fn fail(self, end: Unanswered) {
+    pub(super) fn fail(self, end: Unanswered) {
         match self {
             Self::Answer(waiter) => drop(waiter.send(Err(end))),
             Self::Taken(waiter) => drop(waiter.send(Err(end))),
@@ -139,9 +140,7 @@ enum Intake {
 
 struct Driver {
     clock: Clock,
-    queue: VecDeque<Post>,
-    /// No post of the queue expires before this.
-    queue_nearest: Time,
+    queue: Queue,
     batch: Vec<Post>,
     outbox: Outbox,
     inflight: Inflight<Flying>,
@@ -172,8 +171,7 @@ impl Driver {
         let clock = wiring.clock;
         Self {
             clock,
-            queue: VecDeque::new(),
-            queue_nearest: Time::NEVER,
+            queue: Queue::new(),
             batch: Vec::with_capacity(BATCH),
             outbox: Outbox::default(),
             inflight: Inflight::new(),
@@ -295,16 +293,10 @@ impl Driver {
     /// Encodes a post, or queues it behind the mark. What is more than the queue takes is told so at once: nothing may
     /// wait in the channel, where no deadline is looked at.
     fn take_post(&mut self, now: Time, post: Post) {
-        if self.queue.len() >= QUEUE {
-            self.queue.retain(|queued| !queued.waiter.is_gone());
-        }
         if self.queue.is_empty() && self.outbox_is_low() {
             self.encode_post(now, post);
-        } else if self.queue.len() >= QUEUE {
-            post.waiter.fail(Unanswered::NotSent(Arc::new(Cause::Full)));
         } else {
-            self.queue_nearest = self.queue_nearest.min(post.deadline);
-            self.queue.push_back(post);
+            self.queue.push(post);
         }
     }
 
@@ -314,7 +306,7 @@ impl Driver {
             return;
         }
         let now = self.clock.now();
-        while let Some(post) = if self.outbox_is_low() { self.queue.pop_front() } else { None } {
+        while let Some(post) = if self.outbox_is_low() { self.queue.pop() } else { None } {
             self.encode_post(now, post);
         }
     }
@@ -389,10 +381,9 @@ impl Driver {
 
     /// When something has to be looked at, at the latest.
     fn nearest(&self) -> Time {
-        let queued = if self.queue.is_empty() { Time::NEVER } else { self.queue_nearest };
         let untaken = if self.untaken.is_empty() { Time::NEVER } else { self.untaken_nearest };
         let flying = self.inflight.nearest_deadline().unwrap_or(Time::NEVER);
-        let nearest = queued.min(untaken).min(flying);
+        let nearest = self.queue.nearest().min(untaken).min(flying);
         // As long as somebody waits, nothing depends on the end of listening.
         let nearest = match self.listening_until {
             Some(until) if nearest == Time::NEVER => until,
@@ -440,17 +431,7 @@ impl Driver {
                 }
             }
         }
-        if self.queue_nearest <= now {
-            self.queue_nearest = Time::NEVER;
-            for post in std::mem::take(&mut self.queue) {
-                if post.deadline <= now {
-                    post.waiter.fail(Unanswered::NotSent(timeout.clone()));
-                } else if !post.waiter.is_gone() {
-                    self.queue_nearest = self.queue_nearest.min(post.deadline);
-                    self.queue.push_back(post);
-                }
-            }
-        }
+        self.queue.expire(now, &timeout);
     }
 
     /// When it has to be looked at whether the oldest request is overdue.
@@ -508,9 +489,7 @@ impl Driver {
         for (end, _, waiter) in self.untaken.drain(..) {
             waiter.fail(end_of(end));
         }
-        for post in self.queue.drain(..) {
-            post.waiter.fail(Unanswered::NotSent(cause.clone()));
-        }
+        self.queue.close(cause);
     }
 }
 
@@ -548,8 +527,6 @@ impl Timer {
 const BATCH: usize = 64;
 /// Reads in a row, before the others get a turn.
 const READS: u32 = 16;
-/// Posts that wait behind the channel; what comes on top is refused as "not sent".
-const QUEUE: usize = 8_192;
 /// A request that had less time than this says nothing about its connection.
 const MUTE: Duration = Duration::from_millis(250);
 /// Timers are exact to a millisecond.

@@ -7,6 +7,7 @@ mod inflight;
 mod orders;
 mod outbox;
 pub(crate) mod pool;
+mod queue;
 
 use std::sync::{
     Arc, Weak,
