@@ -130,6 +130,29 @@ async fn a_server_that_is_not_ready_leaves_the_question_to_the_next() {
     assert_eq!((error.code(), error.remark()), (ErrorCode::ROUTE_REFUSED, Some("name server not ready")));
 }
 
+/// Apache's name servers answer so when their queue is full, or when a question made them throw.
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_overloaded_or_broken_leaves_the_question_to_the_next() {
+    let sick = [
+        (ResponseCode::SYSTEM_BUSY, "[OVERLOAD]system busy, start flow control for a while"),
+        (ResponseCode::SYSTEM_ERROR, "java.lang.NullPointerException"),
+    ];
+    for (seed, (code, remark)) in sick.into_iter().flat_map(|sick| (0..4).map(move |seed| (seed, sick))) {
+        let is_sick =
+            move |request: &RemotingCommand| vec![Act::Answer(reply(request, code).with_remark(remark))];
+        let network = network();
+        network.peer(ONE, is_sick);
+        network.peer(TWO, knows);
+        client(&network, &[ONE, TWO], seed).admin().route("T").await.unwrap();
+        // And when both are, the error says what they said.
+        network.peer(TWO, is_sick);
+        let producer = client(&network, &[ONE, TWO], seed).producer(ProducerConfig::new("tests")).unwrap();
+        let error = producer.send(Message::new("T", "hello")).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::ROUTE_REFUSED, "{error}");
+        assert!(error.to_string().contains(remark), "{error}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_server_that_leaves_is_asked_again_on_a_new_connection() {
     let network = network();

@@ -208,7 +208,7 @@ impl NameServers {
     async fn walk<R: Request>(&self, request: &R, round: &Round) -> Option<(Arc<str>, RemotingCommand)> {
         while let Some((server, until)) = round.next(self.clock.now()) {
             match self.ask_one(&server, request, until).await {
-                Ok(answer) if is_not_ready(&answer) => {
+                Ok(answer) if is_sick(&answer) => {
                     self.known().choice.observe_failure(self.clock.now(), &server.address);
                     round.keep(server, answer);
                 }
@@ -267,8 +267,8 @@ impl NameServers {
     }
 }
 
-/// With `needWaitForService`, a name server knows no routes in its first 45 s. Another one may.
-fn is_not_ready(answer: &RemotingCommand) -> bool {
-    answer.response_code() == ResponseCode::SYSTEM_ERROR
-        && answer.remark.as_deref().is_some_and(|remark| remark.starts_with("name server not ready"))
+/// A name server that has too much to do answers SYSTEM_BUSY, one whose question made it throw SYSTEM_ERROR, and so does
+/// one that knows no routes in its first 45 s (with `needWaitForService`). Another one may do better.
+fn is_sick(answer: &RemotingCommand) -> bool {
+    matches!(answer.response_code(), ResponseCode::SYSTEM_ERROR | ResponseCode::SYSTEM_BUSY)
 }
