@@ -35,8 +35,10 @@ pub(crate) struct Keeper {
     setup: Setup,
     links: Links,
     pending: BTreeMap<Topic, Pending>,
-    /// Topics that wait for one of the places.
+    /// Topics that wait for one of the places, because somebody waits for them or has met an error.
     waiting: VecDeque<Topic>,
+    /// Topics that are only looked after: they wait until nobody asks.
+    polled: VecDeque<Topic>,
     fetches: JoinSet<(Topic, Wish, Result<Fetched, RouteError>)>,
     /// When errors last made us fetch.
     last_refreshed: BTreeMap<Topic, Time>,
@@ -77,11 +79,17 @@ struct Pending {
     waiters: Vec<(Wish, Teller)>,
     /// It is to be fetched even if nobody waits any more.
     is_due: bool,
+    /// It stands with those that somebody waits for.
+    is_asked: bool,
     /// Who fetches it, once somebody does.
     task: Option<Id>,
 }
 
 impl Pending {
+    const fn new(wish: Wish) -> Self {
+        Self { wish, waiters: Vec::new(), is_due: false, is_asked: false, task: None }
+    }
+
     /// Whether nobody would look at what comes.
     fn is_in_vain(&self) -> bool {
         !self.is_due && self.waiters.iter().all(|(_, waiter)| waiter.is_closed())
@@ -102,6 +110,7 @@ impl Keeper {
             links,
             pending: BTreeMap::new(),
             waiting: VecDeque::new(),
+            polled: VecDeque::new(),
             fetches: JoinSet::new(),
             last_refreshed: BTreeMap::new(),
             version: 0,
@@ -157,22 +166,35 @@ impl Keeper {
         self.snapshot.load().get(topic).cloned()
     }
 
-    /// Begins a fetch, or joins the one that is under way.
+    /// Begins a fetch, or joins the one that is under way. It goes before those that are only looked after.
     fn want(&mut self, topic: Topic, wish: Wish, waiter: Option<Teller>) {
-        let begin = !self.pending.contains_key(&topic);
-        let new = || Pending { wish, waiters: Vec::new(), is_due: false, task: None };
-        let pending = self.pending.entry(topic.clone()).or_insert_with(new);
+        let pending = self.pending.entry(topic.clone()).or_insert_with(|| Pending::new(wish));
+        let was_polled = pending.is_due;
         pending.is_due |= waiter.is_none();
         pending.waiters.extend(waiter.map(|waiter| (wish, waiter)));
-        if begin {
-            self.waiting.push_back(topic);
-            self.start_waiting();
+        if pending.is_asked || pending.task.is_some() {
+            return;
         }
+        pending.is_asked = true;
+        if was_polled {
+            self.polled.retain(|polled| *polled != topic);
+        }
+        self.waiting.push_back(topic);
+        self.start_waiting();
+    }
+
+    /// Fetches it when nobody asks for another one.
+    fn look_after(&mut self, topic: Topic, wish: Wish) {
+        if !self.pending.contains_key(&topic) {
+            self.polled.push_back(topic.clone());
+        }
+        self.pending.entry(topic).or_insert_with(|| Pending::new(wish)).is_due = true;
     }
 
     fn start_waiting(&mut self) {
         while self.fetches.len() < PLACES {
-            let Some(topic) = self.waiting.pop_front() else { return };
+            let next = self.waiting.pop_front().or_else(|| self.polled.pop_front());
+            let Some(topic) = next else { return };
             let Some(pending) = self.pending.get_mut(&topic) else { continue };
             if pending.is_in_vain() {
                 self.pending.remove(&topic);
@@ -296,8 +318,9 @@ impl Keeper {
             self.snapshot.store(Arc::new(snapshot));
         }
         for (topic, wish) in topics {
-            self.want(topic, wish, None);
+            self.look_after(topic, wish);
         }
+        self.start_waiting();
     }
 }
 
@@ -324,6 +347,15 @@ mod tests {
         stop: &CancellationToken,
         fetch: impl Fn(Topic, Wish) -> Fetching + Send + Sync + 'static,
     ) -> Routes {
+        keeper_for(Arc::default(), tasks, stop, fetch)
+    }
+
+    fn keeper_for(
+        roles: Arc<Roles>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+        fetch: impl Fn(Topic, Wish) -> Fetching + Send + Sync + 'static,
+    ) -> Routes {
         let setup = Setup {
             clock: Clock::start(),
             interval: Duration::from_secs(30),
@@ -332,7 +364,7 @@ mod tests {
         };
         let links = Links {
             fetch: Box::new(fetch),
-            roles: Arc::default(),
+            roles,
             on_brokers: Box::new(|| ()),
             health_of: Box::new(|_| Arc::new(BrokerHealth::new(1))),
         };
@@ -395,6 +427,32 @@ mod tests {
         let late = topic(&format!("T{PLACES}"));
         let asked = routes.need(&late, Wish::Own, None, Time::from_start(slow * 9)).await;
         assert!(matches!(asked, Err(RouteError::TopicNotFound { .. })));
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+    /// A client with many topics and a slow name server: the poll of all topics stood before the question of a send,
+    /// which was over by then.
+    #[tokio::test(start_paused = true)]
+    async fn a_question_goes_before_topics_that_are_only_looked_after() {
+        let (tasks, stop, roles) = (TaskTracker::new(), CancellationToken::new(), Arc::<Roles>::default());
+        let group = maxq_protocol::Group::new("tests").unwrap();
+        roles.add_producer(&group);
+        let topics: Vec<_> = (0..20 * PLACES).map(|n| topic(&format!("T{n}"))).collect();
+        roles.add_topics(&group, &topics, Wish::Own);
+        let slow = Duration::from_secs(1);
+        let routes = keeper_for(roles, &tasks, &stop, move |_, _| {
+            Box::pin(async move {
+                tokio::time::sleep(slow).await;
+                gone()
+            })
+        });
+        tokio::time::sleep(Duration::from_millis(30_500)).await;
+        let deadline = Time::from_start(Duration::from_millis(35_500));
+        for late in ["new", "T150"] {
+            let asked = routes.need(&topic(late), Wish::Own, None, deadline).await;
+            assert!(matches!(asked, Err(RouteError::TopicNotFound { .. })), "{late}: {:?}", asked.err());
+        }
         stop.cancel();
         tasks.close();
         tasks.wait().await;
