@@ -3,6 +3,7 @@
 mod answers;
 mod connections;
 mod frames;
+mod list;
 mod matching;
 mod routes;
 
