@@ -256,6 +256,8 @@ impl Fault {
     /// # Errors
     /// It contradicts itself.
     pub fn check(&self) -> Result<(), FaultError> {
+        // First: what greets is made below, and must not be larger than it may be.
+        self.then.check()?;
         let greets = greet(&self.then, 0).is_some();
         let connects = self.on == On::Connect;
         let is_about_a_request = self.topic.is_some()
@@ -275,7 +277,7 @@ impl Fault {
         } else if !(0.0..=1.0).contains(&self.chance) {
             "a chance is between 0 and 1"
         } else {
-            return self.then.check();
+            return Ok(());
         };
         Err(FaultError(contradiction))
     }

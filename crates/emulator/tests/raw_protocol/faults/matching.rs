@@ -192,6 +192,8 @@ async fn a_fault_that_contradicts_itself_is_refused() {
         (Fault::on(On::Send).chance(1.5), "a chance is between 0 and 1"),
         (Fault::on(On::Send).chance(f64::NAN), "a chance is between 0 and 1"),
         (Fault::on(On::Send).then(Effect::SmallWrites { size: 0 }), "writes of no bytes never end"),
+        // It was made before it was looked at, and ended the process.
+        (Fault::on(On::Send).then(Effect::Garbage { bytes: usize::MAX }), "at most 64 MiB of garbage"),
         (Fault::on(On::Send).then(Effect::jitter(SECOND..=SECOND / 2)), "the shortest delay is longer"),
     ];
     for (fault, sentence) in cases {
