@@ -13,8 +13,14 @@
 
 #[path = "../tests/simulation/actors.rs"]
 mod actors;
+#[path = "../tests/simulation/crowd.rs"]
+mod crowd;
+#[path = "../tests/simulation/ends.rs"]
+mod ends;
 #[path = "../tests/simulation/story.rs"]
 mod story;
+#[path = "../tests/simulation/trouble.rs"]
+mod trouble;
 #[path = "../tests/simulation/verdict.rs"]
 mod verdict;
 #[path = "../tests/simulation/world.rs"]

@@ -1,10 +1,6 @@
 //! Who acts in a story: senders, and misfortune.
 
-use std::{
-    fmt,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::{fmt, time::Duration};
 
 use maxq::{Message, MessageQueue, Outcome, Producer, SendError, SendReceipt};
 use maxq_emulator::{Busy, Cluster, Effect, Fault, FramePart, Goodbye, On, When};
@@ -14,20 +10,14 @@ use tokio::{
 };
 
 use crate::{
+    crowd::Member,
+    ends::{Ends, Told},
     story::Teller,
+    trouble::{settle, trouble},
     world::{TOPICS, World},
 };
 
-/// What became of one message.
-pub(crate) struct End {
-    pub(crate) sender: usize,
-    pub(crate) key: String,
-    pub(crate) topic: &'static str,
-    pub(crate) took: Duration,
-    pub(crate) allowed: Duration,
-    pub(crate) ending: Ending,
-}
-
+/// How a message ended.
 pub(crate) enum Ending {
     /// It never ended.
     Pending,
@@ -41,9 +31,9 @@ pub(crate) enum Ending {
     GivenUp,
 }
 
-/// Plays all senders and the misfortune to their ends.
-pub(crate) async fn perform(world: &World, chance: &mut fastrand::Rng) -> Vec<End> {
-    let ends = Arc::new(Mutex::new(Vec::new()));
+/// Plays all senders and the misfortune to their ends. With `more` chance there is a crowd, and trouble.
+pub(crate) async fn perform(world: &World, chance: &mut fastrand::Rng, more: Option<fastrand::Rng>) -> Told {
+    let ends = Ends::default();
     let mut senders = JoinSet::new();
     for number in 0..chance.usize(2..=8) {
         let sender = Sender {
@@ -56,12 +46,28 @@ pub(crate) async fn perform(world: &World, chance: &mut fastrand::Rng) -> Vec<En
         };
         senders.spawn(sender.act());
     }
-    misfortune(world, chance).await;
+    match more {
+        None => misfortune(world, chance).await,
+        Some(mut more) => {
+            for number in 100..100 + more.usize(1..=3) {
+                let member = Member {
+                    number,
+                    producer: world.producer.clone(),
+                    config: world.config.clone(),
+                    story: world.story.clone(),
+                    allowed: world.timeout,
+                    chance: more.fork(),
+                    ends: ends.clone(),
+                };
+                senders.spawn(member.act());
+            }
+            tokio::join!(biased; misfortune(world, chance), trouble(world, &mut more));
+        }
+    }
     while let Some(joined) = senders.join_next().await {
         joined.expect("a sender does not panic");
     }
-    let mut ends = ends.lock().expect("no holder panics");
-    std::mem::take(&mut *ends)
+    ends.take()
 }
 
 struct Sender {
@@ -70,7 +76,7 @@ struct Sender {
     story: Teller,
     allowed: Duration,
     chance: fastrand::Rng,
-    ends: Arc<Mutex<Vec<End>>>,
+    ends: Ends,
 }
 
 impl Sender {
@@ -79,7 +85,7 @@ impl Sender {
         for n in 0..self.chance.usize(5..25) {
             sleep(Duration::from_millis(self.chance.u64(0..120))).await;
             let (key, topic) = (format!("{}-{n}", self.number), TOPICS[usize::from(self.chance.u8(..) < 80)]);
-            let place = self.note(&key, topic);
+            let place = self.ends.note(self.number, &key, topic, self.allowed);
             let body = if self.chance.u8(..) < 16 {
                 vec![b'b'; self.chance.usize(1..150_000)]
             } else {
@@ -90,23 +96,8 @@ impl Sender {
             let (ending, allowed) = self.send(message, topic).await;
             let took = began.elapsed();
             self.story.tell(format_args!("{key} to {topic}: {ending} after {took:?}"));
-            let end = &mut self.ends.lock().expect("no holder panics")[place];
-            (end.ending, end.took, end.allowed) = (ending, took, allowed);
+            self.ends.end_within(place, ending, took, allowed);
         }
-    }
-
-    fn note(&self, key: &str, topic: &'static str) -> usize {
-        let mut ends = self.ends.lock().expect("no holder panics");
-        let (took, allowed) = (Duration::ZERO, self.allowed);
-        ends.push(End {
-            sender: self.number,
-            key: key.to_owned(),
-            topic,
-            took,
-            allowed,
-            ending: Ending::Pending,
-        });
-        ends.len() - 1
     }
 
     async fn send(&mut self, message: Message, topic: &str) -> (Ending, Duration) {
@@ -138,14 +129,14 @@ impl Sender {
     }
 }
 
-fn awaited(result: Result<SendReceipt, SendError>) -> Ending {
+pub(crate) fn awaited(result: Result<SendReceipt, SendError>) -> Ending {
     match result {
         Ok(receipt) => Ending::Stored(Box::new(receipt)),
         Err(error) => failed(&error, false),
     }
 }
 
-fn failed(error: &SendError, is_oneway: bool) -> Ending {
+pub(crate) fn failed(error: &SendError, is_oneway: bool) -> Ending {
     Ending::Failed { outcome: error.outcome(), attempts: error.attempts().len(), is_oneway }
 }
 
@@ -292,6 +283,8 @@ pub(crate) async fn heal(world: &World) {
         heal_broker(cluster, index).await;
         network.heal(&cluster.broker(index).address().to_string());
     }
+    // Last: a broker that is frozen tells no name server what it may do.
+    settle(world);
     story.tell("all is well");
 }
 

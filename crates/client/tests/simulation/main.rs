@@ -10,7 +10,10 @@
 #![expect(clippy::disallowed_methods, reason = "stories are told in the made-up time of their runtime")]
 
 mod actors;
+mod crowd;
+mod ends;
 mod story;
+mod trouble;
 mod verdict;
 mod world;
 
@@ -85,6 +88,16 @@ fn the_stories_are_eventful() {
         "is cut off",
         "refuses connections",
         "name server 0 is gone",
+        "aside",
+        "in a batch",
+        "flushed",
+        "a producer closes",
+        "knows orders no more",
+        "at 1 brokers",
+        "keeps the dead",
+        "may not be written to",
+        "queues at",
+        "forgets its clients",
         "fault:",
     ];
     for word in words {

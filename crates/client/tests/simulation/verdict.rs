@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use maxq::{Outcome, SendReceipt};
 
 use crate::{
-    actors::{End, Ending},
+    actors::Ending,
+    ends::{End, Told},
     world::{TOPICS, World},
 };
 
@@ -17,7 +18,7 @@ struct Copy {
 }
 
 /// What is wrong with what is stored, and with how the sends ended.
-pub(crate) fn judge(world: &World, ends: &[End]) -> Vec<String> {
+pub(crate) fn judge(world: &World, told: &Told) -> Vec<String> {
     let mut stored = BTreeMap::<String, Vec<Copy>>::new();
     for topic in TOPICS {
         world.cluster.visit_stored(topic, |message| {
@@ -26,13 +27,15 @@ pub(crate) fn judge(world: &World, ends: &[End]) -> Vec<String> {
             stored.entry(message.property("KEYS").unwrap_or_default().to_owned()).or_default().push(copy);
         });
     }
-    let mut faults = Vec::new();
-    for end in ends {
+    let mut faults = told.complaints.clone();
+    let given_back = told.unsent.iter().filter(|key| stored.contains_key(*key));
+    faults.extend(given_back.map(|key| format!("{key}: given back as not sent, but stored")));
+    for end in &told.ends {
         let copies = stored.get(&end.key).map_or(&[][..], Vec::as_slice);
         faults.extend(in_time(end));
         faults.extend(as_it_says(end, copies, world.is_strict).map(|why| format!("{}: {why}", end.key)));
     }
-    faults.extend(in_order(ends));
+    faults.extend(in_order(&told.ends));
     faults
 }
 
@@ -84,7 +87,7 @@ fn is_at(copy: &Copy, receipt: &SendReceipt) -> bool {
 /// A sender that waits for each message finds them in each queue in its order.
 fn in_order(ends: &[End]) -> Option<String> {
     let mut last = BTreeMap::new();
-    for end in ends {
+    for end in ends.iter().filter(|end| end.in_line) {
         if let Ending::Stored(receipt) = &end.ending {
             let place = (end.sender, end.topic, receipt.queue().to_string());
             let before = last.insert(place, receipt.queue_offset());

@@ -11,6 +11,7 @@ use tokio::{runtime::Handle, time::sleep};
 
 use crate::{
     actors::{self, Ending},
+    ends::End,
     story::{Story, Teller},
     verdict,
 };
@@ -24,6 +25,8 @@ pub(crate) struct World {
     pub(crate) network: VirtualNetwork,
     pub(crate) cluster: Cluster,
     pub(crate) producer: Producer,
+    /// What it was made of.
+    pub(crate) config: ProducerConfig,
     pub(crate) story: Teller,
     /// How long a send may take in all.
     pub(crate) timeout: Duration,
@@ -57,20 +60,22 @@ async fn tell(seed: u64) -> Story {
     }
     let (policy, rests_long) = policy(&mut chance, is_strict, &story);
     config = config.retry(policy);
-    let producer = client.producer(config).expect("the configuration is sound");
-    let world = World { network, cluster, producer, story: story.clone(), timeout, is_strict };
+    let producer = client.producer(config.clone()).expect("the configuration is sound");
+    let world = World { network, cluster, producer, config, story: story.clone(), timeout, is_strict };
 
-    let ends = actors::perform(&world, &mut chance).await;
+    // Of its own, so that the stories without it stay what they are.
+    let more = fastrand::Rng::with_seed(!seed);
+    let told = actors::perform(&world, &mut chance, (seed % 4 >= 2).then_some(more)).await;
 
     actors::heal(&world).await;
     // Whatever is still in flight expires, and everybody comes back from a rest.
     sleep(timeout + Duration::from_secs(60)).await;
-    let mut faults = verdict::judge(&world, &ends);
+    let mut faults = verdict::judge(&world, &told);
     if !rests_long {
         faults.extend(everybody_works(&world).await);
     }
     faults.extend(last_message(&world).await);
-    faults.extend(leave(client, world, &ends).await);
+    faults.extend(leave(client, world, &told.ends).await);
     story.end(seed, faults)
 }
 
@@ -158,7 +163,7 @@ async fn last_message(world: &World) -> Option<String> {
 }
 
 /// Closes everything, and says what is left behind.
-async fn leave(client: Client, world: World, ends: &[actors::End]) -> Vec<String> {
+async fn leave(client: Client, world: World, ends: &[End]) -> Vec<String> {
     let mut faults = Vec::new();
     let report = client.close(Duration::from_secs(5)).await;
     let late = report.acknowledged + report.refused + report.not_sent + report.unknown;
