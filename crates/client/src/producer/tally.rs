@@ -1,0 +1,214 @@
+//! What becomes of sends, counted: under way until they end, in one of four ways.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, AtomicUsize, Ordering},
+};
+
+use maxq_policy::Outcome;
+use tokio::sync::Notify;
+
+use super::{Producer, Shared};
+
+/// Ends of sends, counted.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    begun: AtomicU64,
+    acknowledged: AtomicU64,
+    refused: AtomicU64,
+    not_sent: AtomicU64,
+    unknown: AtomicU64,
+    /// How many of an epoch are under way. A flush begins a new epoch and waits for the old one.
+    under_way: [AtomicU64; 2],
+    epoch: AtomicUsize,
+    /// How many wait for an end; without any, an end tells nobody.
+    waiting: AtomicUsize,
+    flushing: tokio::sync::Mutex<()>,
+    ended: Notify,
+}
+
+/// A moment of the tally.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) acknowledged: u64,
+    pub(crate) refused: u64,
+    pub(crate) not_sent: u64,
+    pub(crate) unknown: u64,
+}
+
+impl Shared {
+    pub(crate) fn counts(&self) -> Counts {
+        let tally = &self.tally;
+        Counts {
+            acknowledged: tally.acknowledged.load(Ordering::Acquire),
+            refused: tally.refused.load(Ordering::Acquire),
+            not_sent: tally.not_sent.load(Ordering::Acquire),
+            unknown: tally.unknown.load(Ordering::Acquire),
+        }
+    }
+
+    /// What has ended, and how many have not.
+    ///
+    /// First what has ended, then what has begun: a send that does both between two loads counts as one that has not
+    /// ended, and its end wakes whoever waits. The other way round it would hide one that is still under way.
+    pub(crate) fn counts_and_rest(&self) -> (Counts, u64) {
+        let counts = self.counts();
+        let begun = self.tally.begun.load(Ordering::Acquire);
+        let ended = counts.acknowledged + counts.refused + counts.not_sent + counts.unknown;
+        (counts, begun.saturating_sub(ended))
+    }
+
+    /// Waits until nothing is under way.
+    pub(crate) async fn idle(&self) {
+        self.until(|| self.counts_and_rest().1 == 0).await;
+    }
+
+    /// Waits until all that was begun before has ended. One flush after the other: what an earlier one has not waited
+    /// for to its end is older still, and waited for first.
+    pub(super) async fn flushed(&self) {
+        let _turn = self.tally.flushing.lock().await;
+        let epoch = self.tally.epoch.load(Ordering::Acquire);
+        let is_over = |epoch: usize| self.tally.under_way[epoch % 2].load(Ordering::Acquire) == 0;
+        self.until(|| is_over(epoch + 1)).await;
+        self.tally.epoch.store(epoch + 1, Ordering::Release);
+        self.until(|| is_over(epoch)).await;
+    }
+
+    async fn until(&self, is_so: impl Fn() -> bool) {
+        self.tally.waiting.fetch_add(1, Ordering::AcqRel);
+        let _waiting = Waits(&self.tally.waiting);
+        loop {
+            let ended = self.tally.ended.notified();
+            let mut ended = std::pin::pin!(ended);
+            // First listen, then look: an end between the two is not missed.
+            ended.as_mut().enable();
+            if is_so() {
+                return;
+            }
+            ended.await;
+        }
+    }
+
+    fn count_begun(&self, messages: usize) -> (u32, u8) {
+        let epoch = self.tally.epoch.load(Ordering::Acquire) % 2;
+        self.tally.under_way[epoch].fetch_add(messages as u64, Ordering::AcqRel);
+        self.tally.begun.fetch_add(messages as u64, Ordering::AcqRel);
+        (messages as u32, epoch as u8)
+    }
+
+    fn count_ended(&self, counter: &AtomicU64, count: u32, epoch: u8) {
+        counter.fetch_add(count.into(), Ordering::AcqRel);
+        self.tally.under_way[usize::from(epoch)].fetch_sub(count.into(), Ordering::AcqRel);
+        if self.tally.waiting.load(Ordering::Acquire) > 0 {
+            self.tally.ended.notify_waiters();
+        }
+    }
+}
+
+/// Somebody waits for ends, as long as this lives.
+struct Waits<'a>(&'a AtomicUsize);
+
+impl Drop for Waits<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// A message that was enqueued and whose task has not begun: it is under way all the same.
+pub(super) struct Ticket(Option<(Arc<Shared>, u32, u8)>);
+
+impl Ticket {
+    pub(super) fn issue(shared: &Arc<Shared>, messages: usize) -> Self {
+        let (count, epoch) = shared.count_begun(messages);
+        Self(Some((shared.clone(), count, epoch)))
+    }
+
+    /// The send has begun, and counts from now on by itself.
+    pub(super) fn redeem(mut self, producer: Producer) -> UnderWay {
+        let (count, epoch) = self.0.take().map_or((0, 0), |(_, count, epoch)| (count, epoch));
+        UnderWay { producer, worst: Outcome::NotSent, stored: false, count, epoch }
+    }
+}
+
+impl Drop for Ticket {
+    /// Its task ended with its runtime before it had begun.
+    fn drop(&mut self) {
+        if let Some((shared, count, epoch)) = self.0.take() {
+            shared.count_ended(&shared.tally.not_sent, count, epoch);
+        }
+    }
+}
+
+/// A send that is counted as under way until this is dropped, be it by a cancelled caller. It is the send's handle of
+/// its producer, too.
+pub(super) struct UnderWay {
+    pub(super) producer: Producer,
+    worst: Outcome,
+    stored: bool,
+    count: u32,
+    epoch: u8,
+}
+
+impl UnderWay {
+    /// Counts messages from here to their end.
+    pub(super) fn begin(producer: Producer, messages: usize) -> Self {
+        let (count, epoch) = producer.shared().count_begun(messages);
+        Self { producer, worst: Outcome::NotSent, stored: false, count, epoch }
+    }
+
+    /// From here until the attempt has ended, a cancelled caller leaves an unknown outcome.
+    pub(super) fn attempt(&mut self) {
+        self.worst = Outcome::Unknown;
+    }
+
+    pub(super) fn observe(&mut self, outcome: Outcome) {
+        self.worst = outcome;
+    }
+
+    pub(super) fn stored(&mut self) {
+        self.stored = true;
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let shared = self.producer.shared();
+        let tally = &shared.tally;
+        let counter = match self.worst {
+            _ if self.stored => &tally.acknowledged,
+            Outcome::NotSent => &tally.not_sent,
+            Outcome::Refused => &tally.refused,
+            Outcome::Unknown => &tally.unknown,
+        };
+        shared.count_ended(counter, self.count, self.epoch);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Client, ClientConfig, ProducerConfig};
+
+    /// A send that passed the gate just before it closed begins and ends while `close` counts: with its end counted
+    /// and its beginning not, a send that is still under way seemed to be over.
+    #[tokio::test]
+    async fn what_is_under_way_is_never_overlooked_while_others_begin_and_end() {
+        let client = Client::lazy(ClientConfig::new("127.0.0.1:1")).unwrap();
+        let producer = client.producer(ProducerConfig::new("tests")).unwrap();
+        let shared = producer.shared();
+        let (count, epoch) = shared.count_begun(1);
+        std::thread::scope(|scope| {
+            let others = scope.spawn(|| {
+                for _ in 0..300_000 {
+                    let (count, epoch) = shared.count_begun(1);
+                    shared.count_ended(&shared.tally.not_sent, count, epoch);
+                }
+            });
+            while !others.is_finished() {
+                assert_ne!(shared.counts_and_rest().1, 0, "one is under way all the time");
+            }
+        });
+        shared.count_ended(&shared.tally.acknowledged, count, epoch);
+        assert_eq!(shared.counts_and_rest().1, 0);
+    }
+}
