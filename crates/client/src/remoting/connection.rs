@@ -12,8 +12,6 @@
 
 use std::{
     collections::VecDeque,
-    future::pending,
-    pin::Pin,
     sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
@@ -24,7 +22,6 @@ use maxq_protocol::{FrameReader, RemotingCommand, ResponseCode};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     sync::{mpsc, oneshot},
-    time::Sleep,
 };
 
 use super::{
@@ -34,6 +31,7 @@ use super::{
     orders::Orders,
     outbox::{HIGH_WATER, Outbox},
     queue::Queue,
+    timer::Timer,
 };
 use crate::{admission::Permit, clock::Clock, health::log};
 
@@ -490,36 +488,6 @@ impl Driver {
             waiter.fail(end_of(end));
         }
         self.queue.close(cause);
-    }
-}
-
-/// One sleep for the whole connection. It is moved only to an earlier point; when it fires too early, the next look
-/// arms it anew. So a message in the steady state costs no timer operation.
-#[derive(Default)]
-struct Timer {
-    sleep: Option<(Time, Pin<Box<Sleep>>)>,
-}
-
-impl Timer {
-    fn arm(&mut self, at: Time, clock: &Clock) {
-        match &mut self.sleep {
-            Some((armed, _)) if *armed <= at => {}
-            Some((armed, sleep)) => {
-                *armed = at;
-                sleep.as_mut().reset(clock.instant(at));
-            }
-            None => self.sleep = Some((at, Box::pin(tokio::time::sleep_until(clock.instant(at))))),
-        }
-    }
-
-    async fn fired(&mut self) {
-        match &mut self.sleep {
-            Some((armed, sleep)) => {
-                sleep.as_mut().await;
-                *armed = Time::NEVER;
-            }
-            None => pending().await,
-        }
     }
 }
 

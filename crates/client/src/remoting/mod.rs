@@ -8,6 +8,7 @@ mod orders;
 mod outbox;
 pub(crate) mod pool;
 mod queue;
+mod timer;
 
 use std::sync::{
     Arc, Weak,
