@@ -29,7 +29,7 @@ use tokio_util::task::TaskTracker;
 use crate::{
     BatchReceipt, ClientConfig, CloseReport, ConfigError, ConnectError, ErrorCode, FlushReport, Message,
     MessageBatch, MessageQueue, Outcome, ProducerConfig, QueueSelector, RetryPolicy, SendError,
-    SendErrorKind, SendReceipt, error::SendFailure,
+    SendErrorKind, SendReceipt, Stats, error::SendFailure,
 };
 
 /// Sends messages and waits. Cheap to clone; all clones are one producer.
@@ -89,6 +89,11 @@ impl Producer {
         let inner = self.inner.clone();
         let flushed = self.driver.call(async move { inner.flush(within).await });
         flushed.unwrap_or_default()
+    }
+
+    /// As [`crate::Producer::stats`]. It waits for nothing.
+    pub fn stats(&self) -> Stats {
+        self.inner.stats()
     }
 
     /// As [`crate::Producer::close`]. From inside async code, it does not wait and reports nothing; closing goes on.

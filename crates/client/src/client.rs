@@ -20,6 +20,7 @@ use crate::{
     config::Mapping,
     discovery::{Sources, Timings},
     error::RouteError,
+    events::{Event, Events, Herald, LastWords},
     health::Healths,
     heartbeat::{Announcer, Beat, BrokerVersions, Heartbeat, Pulse},
     name_servers::{self, NameServers},
@@ -69,6 +70,7 @@ pub(crate) struct Shared {
     pub(crate) pulse: Pulse,
     pub(crate) versions: Arc<BrokerVersions>,
     pub(crate) announcer: Arc<Announcer>,
+    pub(crate) herald: Herald,
     pub(crate) unique_ids: UniqueIds,
     pub(crate) request_timeout: Duration,
     pub(crate) offload: Offload,
@@ -80,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) leaving: AtomicBool,
     producers: Mutex<Vec<Weak<SharedProducer>>>,
     chance: AtomicU64,
+    numbers: AtomicU64,
 }
 
 impl Client {
@@ -134,6 +137,12 @@ impl Client {
         Admin::new(self.clone())
     }
 
+    /// What happens to this client from now on: connections, routes, the health of brokers. Each call gives a listener of
+    /// its own; what none listens to costs nothing.
+    pub fn events(&self) -> Events {
+        self.handle.shared.herald.listen()
+    }
+
     /// The client id, as brokers know it.
     pub fn id(&self) -> &str {
         &self.handle.shared.id
@@ -177,11 +186,15 @@ impl Shared {
         let mut chance = chance(config.seed);
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let (pulse, beats) = Pulse::new();
+        let herald = Herald::default();
         let on_open: OnOpen = {
-            let pulse = pulse.clone();
-            Arc::new(move |address| pulse.ask(Beat::Opened(address.clone())))
+            let (pulse, herald) = (pulse.clone(), herald.clone());
+            Arc::new(move |address| {
+                herald.tell(|| Event::Connected { address: address.clone() });
+                pulse.ask(Beat::Opened(address.clone()));
+            })
         };
-        let healths = Arc::new(Healths::new(chance.fork()));
+        let healths = Arc::new(Healths::new(chance.fork(), herald.clone()));
         let pool = Arc::new(Pool::new(Setup {
             connector: sources.connector.clone(),
             connect_timeout: config.connect_timeout,
@@ -200,7 +213,13 @@ impl Shared {
             chance.i32(0..=i32::MAX / 2),
         ));
         let start = chance.usize(..);
-        let links = name_servers::Links { pool: pool.clone(), remoting: remoting.clone(), mapping, clock };
+        let links = name_servers::Links {
+            pool: pool.clone(),
+            remoting: remoting.clone(),
+            mapping,
+            clock,
+            herald: herald.clone(),
+        };
         let timings = Timings {
             resolve_interval: config.resolve_interval,
             endpoint_interval: config.http_interval,
@@ -226,7 +245,7 @@ impl Shared {
             clock,
             timeout: config.request_timeout,
         });
-        let (keeper, routes) = Keeper::new(setup, links_of_routes(fetcher, &announcer, pulse.clone()));
+        let (keeper, routes) = Keeper::new(setup, links_of_routes(fetcher, &announcer, &pulse, &herald));
         let heartbeat = Heartbeat {
             beats,
             announcer: announcer.clone(),
@@ -236,7 +255,13 @@ impl Shared {
         if let Some(discovery) = discovery {
             tasks.spawn_on(discovery.run(stop.clone()), &runtime);
         }
-        tasks.spawn_on(keeper.run(stop.clone()), &runtime);
+        // The keeper ends with the client, or with its runtime: either way, who listens is told.
+        let (kept, last_words) = (keeper.run(stop.clone()), LastWords(herald.clone()));
+        let keeping = async move {
+            let _last_words = last_words;
+            kept.await;
+        };
+        tasks.spawn_on(keeping, &runtime);
         tasks.spawn_on(heartbeat.run(stop.clone()), &runtime);
         let mut process = [0; 10];
         chance.fill(&mut process);
@@ -251,6 +276,7 @@ impl Shared {
             pulse,
             versions,
             announcer,
+            herald,
             unique_ids: UniqueIds::new(process),
             request_timeout: config.request_timeout,
             offload: config.offload,
@@ -261,6 +287,7 @@ impl Shared {
             leaving: AtomicBool::new(false),
             producers: Mutex::default(),
             chance: AtomicU64::new(chance.u64(..)),
+            numbers: AtomicU64::new(0),
         })
     }
 
@@ -277,6 +304,11 @@ impl Shared {
     /// A seed for one plan: the next of a Weyl sequence, so that concurrent sends need no lock.
     pub(crate) fn next_seed(&self) -> u64 {
         self.chance.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed)
+    }
+
+    /// A number that no other producer of this client has.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Relaxed)
     }
 
     pub(crate) fn register(&self, group: &Group, producer: &Arc<SharedProducer>) {
@@ -299,8 +331,9 @@ impl Shared {
 }
 
 /// What the route keeper has to do with the rest.
-fn links_of_routes(fetcher: Fetcher, announcer: &Announcer, pulse: Pulse) -> Links {
+fn links_of_routes(fetcher: Fetcher, announcer: &Announcer, pulse: &Pulse, herald: &Herald) -> Links {
     let (remoting, healths) = (announcer.remoting.clone(), announcer.healths.clone());
+    let (pulse, herald) = (pulse.clone(), herald.clone());
     Links {
         fetch: Box::new(move |topic, wish| {
             let fetcher = fetcher.clone();
@@ -308,6 +341,7 @@ fn links_of_routes(fetcher: Fetcher, announcer: &Announcer, pulse: Pulse) -> Lin
         }),
         roles: announcer.roles.clone(),
         on_brokers: Box::new(move || pulse.ask(Beat::All)),
+        on_change: Box::new(move |topic| herald.tell(|| Event::RouteChanged { topic: topic.shared() })),
         health_of: Box::new(move |address| healths.of(&remoting.target(address))),
     }
 }

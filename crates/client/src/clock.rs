@@ -29,10 +29,10 @@ impl Clock {
         self.start + time.since_start().min(self.now().since_start() + Duration::from_secs(365 * 86_400))
     }
 
-    /// When a point of std's clock is, in this client's time.
+    /// When a point of std's clock is, in this client's time, in which it is `now`.
     #[expect(clippy::disallowed_methods, reason = "this is the file that reads the clock")]
-    pub(crate) fn at_std(&self, at: std::time::Instant) -> Time {
-        self.now() + at.saturating_duration_since(std::time::Instant::now())
+    pub(crate) fn at_std(&self, now: Time, at: std::time::Instant) -> Time {
+        now + at.saturating_duration_since(std::time::Instant::now())
     }
 
     /// Milliseconds since 1970, for born timestamps and unique ids.

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     clock::Clock,
     error::RequestError,
-    health::{Healths, log},
+    health::Healths,
     remoting::{Call, CallError, Remoting, pool::Pool},
     roles::Roles,
     route::Routes,
@@ -177,7 +177,7 @@ impl Announcer {
             health.observe_answer(began);
         }
         // Whatever it says, it answers. That matters while the broker rests and is asked whether it is back.
-        log(&target, health.observe_probe(self.clock.now(), answered.is_ok()));
+        self.healths.tell(&target, health.observe_probe(self.clock.now(), answered.is_ok()));
         match answered {
             Ok(answer) if answer.response_code() == ResponseCode::SUCCESS => {
                 self.versions.set(address, answer.version);

@@ -38,6 +38,7 @@ mod clock;
 mod config;
 mod discovery;
 mod error;
+mod events;
 mod health;
 mod heartbeat;
 mod message;
@@ -52,6 +53,7 @@ mod resolver;
 mod roles;
 mod route;
 mod shutdown;
+mod stats;
 mod together;
 mod told;
 mod unique_id;
@@ -65,6 +67,7 @@ pub use config::{ClientConfig, CompressionChoice, Offload, Overflow, ProducerCon
 pub use error::{
     Attempt, ConfigError, ConnectError, ErrorCode, RequestError, RequestErrorKind, SendError, SendErrorKind,
 };
+pub use events::{Event, Events};
 pub use maxq_policy::{Outcome, Parity, RetryPolicy, Rules};
 pub use maxq_protocol::HeaderEncoding;
 pub use message::Message;
@@ -82,3 +85,4 @@ pub use remoting::{
 };
 pub use resolver::{Resolver, Resolving};
 pub use shutdown::CloseReport;
+pub use stats::{Breaker, BrokerStats, Latencies, Latency, Load, Retries, Stats};

@@ -53,6 +53,8 @@ fn it_sends_from_a_main_without_async() {
         .expect("there is room");
     assert_eq!(told.recv_timeout(10 * SECOND), Ok(true));
     assert_eq!(producer.flush(SECOND).pending, 0);
+    let stats = producer.stats();
+    assert_eq!((stats.begun, stats.acknowledged, stats.handed_over), (6, 5, 1));
     let report = producer.close(SECOND);
     assert_eq!((report.unknown, report.unsent.len()), (0, 0));
     assert_eq!(world.stored(), 6);

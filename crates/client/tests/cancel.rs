@@ -14,7 +14,7 @@ use std::{
 };
 
 use maxq::{
-    Client, ClientConfig, From, Message, MessageBatch, MessageQueue, Producer, ProducerConfig, Stream,
+    Client, ClientConfig, Event, From, Message, MessageBatch, MessageQueue, Producer, ProducerConfig, Stream,
     admin::{KeyQuery, TopicSettings},
     doctor,
 };
@@ -465,6 +465,41 @@ async fn an_examination_leaves_nothing() {
     });
 }
 
+/// No event is lost: what a cut call was about to give, the next one gives.
+#[tokio::test(start_paused = true)]
+async fn a_listener_loses_no_event() {
+    let mut polls = 1;
+    loop {
+        let world = World::new().await;
+        let mut events = world.client.events();
+        let (mut told, mut is_cut) = (Vec::new(), false);
+        let sent = world.producer.send(Message::new(TOPIC, "x")).into_future();
+        let listened = async {
+            while told.len() < 3 {
+                match cut(polls, events.next()).await {
+                    Some(event) => told.push(event.unwrap()),
+                    None => {
+                        is_cut = true;
+                        sleep(Duration::from_micros(100)).await;
+                    }
+                }
+            }
+        };
+        let (sent, ()) = tokio::join!(sent, listened);
+        sent.unwrap();
+        let is_expected = matches!(
+            told[..],
+            [Event::Connected { .. }, Event::RouteChanged { .. }, Event::Connected { .. }]
+        );
+        assert!(is_expected, "cut after {polls} polls: {told:?}");
+        world.leaves_nothing("Events::next", polls).await;
+        if !is_cut {
+            return;
+        }
+        polls += 1;
+    }
+}
+
 /// Whoever adds a public async function says what cutting it leaves behind, and adds it here and above.
 #[test]
 fn every_public_async_function_says_what_cutting_it_leaves_behind() {
@@ -476,6 +511,7 @@ fn every_public_async_function_says_what_cutting_it_leaves_behind() {
         "client: close",
         "client: connect",
         "doctor: examine",
+        "events: next",
         "message: query_by_key",
         "message: query_by_unique_key",
         "message: view_message",

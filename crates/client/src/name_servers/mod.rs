@@ -18,6 +18,7 @@ use crate::{
     clock::Clock,
     config::Mapping,
     discovery::Finder,
+    events::{Event, Herald},
     remoting::{Call, CallError, Phase, Remoting, cause::Cause, end_call, pool::Pool},
 };
 use round::Round;
@@ -32,6 +33,7 @@ pub(crate) struct NameServers {
     remoting: Arc<Remoting>,
     mapping: Arc<Mapping>,
     clock: Clock,
+    herald: Herald,
 }
 
 struct Known {
@@ -53,6 +55,7 @@ pub(crate) struct Links {
     pub(crate) remoting: Arc<Remoting>,
     pub(crate) mapping: Arc<Mapping>,
     pub(crate) clock: Clock,
+    pub(crate) herald: Herald,
 }
 
 /// A name server as it is found.
@@ -87,8 +90,8 @@ impl NameServers {
         let mut choice = NameServerChoice::new(start);
         choice.update(servers);
         let known = Known { choice, names: BTreeMap::new(), missing, version: 0 };
-        let Links { pool, remoting, mapping, clock } = links;
-        Self { known: Mutex::new(known), configured, finder, pool, remoting, mapping, clock }
+        let Links { pool, remoting, mapping, clock, herald } = links;
+        Self { known: Mutex::new(known), configured, finder, pool, remoting, mapping, clock, herald }
     }
 
     /// The servers as they were configured, to be named in an error.
@@ -146,6 +149,10 @@ impl NameServers {
         drop(known);
         if is_changed {
             tracing::info!(name_servers = %self.addresses(), "name servers found");
+            self.herald.tell(|| {
+                let addresses = self.known().choice.addresses().cloned().collect();
+                Event::NameServersChanged { addresses }
+            });
         }
         for address in gone {
             if let Some(connection) = self.pool.open(&self.mapping.name_server(&address)) {

@@ -30,7 +30,7 @@ impl Send {
             // It never was under way, so that a closing producer does not count it.
             return Err(Later::Never(Box::new(not_admitted(Full::Closed, parcel))));
         }
-        let under_way = UnderWay::begin(producer, parcel.messages().len());
+        let under_way = UnderWay::begin(producer, parcel.messages().len(), order.begun);
         let waiting = Waiting { under_way, parcel, order, closing: None };
         let (client, shared) = (waiting.client(), waiting.shared());
         let now = client.clock.now();
@@ -83,7 +83,7 @@ impl Waiting {
     /// A send that has room, and was counted when it got it.
     pub(super) fn admitted(producer: Producer, ticket: Ticket, parcel: Parcel, order: Order) -> Self {
         let closing = Some(producer.shared().closing.clone());
-        Self { under_way: ticket.redeem(producer), parcel, order, closing }
+        Self { under_way: ticket.redeem(producer, order.begun), parcel, order, closing }
     }
 
     fn client(&self) -> &SharedClient {

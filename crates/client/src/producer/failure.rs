@@ -9,6 +9,7 @@ use super::{
 use crate::{
     Attempt, ErrorCode, SendErrorKind,
     error::{RouteError, SendFailure},
+    stats::Reason,
 };
 
 /// What the last attempt of a send ended with.
@@ -19,6 +20,25 @@ pub(super) enum LastEnd {
     Silent(ErrorCode),
     Answered(Action, ErrorCode),
     BadAnswer,
+}
+
+impl LastEnd {
+    /// Why the attempt that follows is made.
+    pub(super) fn reason(self) -> Reason {
+        match self {
+            Self::Silent(ErrorCode::TIMEOUT) => Reason::NoAnswer,
+            Self::Silent(ErrorCode::CONNECT | ErrorCode::ADVERTISED_ADDRESS) => Reason::FailedDial,
+            Self::Silent(ErrorCode::DEADLINE | ErrorCode::CONNECTION_FULL) => Reason::NotSent,
+            Self::Silent(_) => Reason::LostConnection,
+            Self::None | Self::Answered(Action::Stored, _) => Reason::Unconfirmed,
+            Self::Answered(Action::BackOff, _) => Reason::Busy,
+            Self::Answered(Action::RefreshRoute, _) => Reason::StaleRoute,
+            Self::Answered(Action::Reconnect, _) => Reason::Leaving,
+            Self::Answered(Action::LongForm, _) => Reason::LongForm,
+            Self::Answered(_, _) => Reason::Unavailable,
+            Self::BadAnswer => Reason::BadAnswer,
+        }
+    }
 }
 
 impl Send {

@@ -26,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Client, ClientConfig, CloseReport, ConfigError, ConnectError, ErrorCode, Message, MessageQueue,
-    ProducerConfig, RequestError, SendError, admission::Admission, route::Wish, shutdown,
+    ProducerConfig, RequestError, SendError, Stats, admission::Admission, route::Wish, shutdown,
+    stats::Ledger,
 };
 pub use batch::{BatchError, BatchErrorKind, BatchReceipt, MessageBatch, SendingBatch};
 pub use delivery::Delivery;
@@ -65,7 +66,7 @@ struct Handle {
 pub(crate) struct Shared {
     pub(crate) group: Group,
     config: ProducerConfig,
-    admission: Admission,
+    admission: Arc<Admission>,
     budget: RetryBudget,
     tally: Tally,
     left: AtomicBool,
@@ -119,8 +120,9 @@ impl Producer {
                 format!("{group} is a name of RocketMQ's own: name the producer group after what it sends");
             return Err(ConfigError::new(why));
         }
+        let ledger = Ledger::new(client.shared().next_number());
         let shared = Arc::new(Shared {
-            admission: Admission::new(config.max_messages, config.max_bytes),
+            admission: Arc::new(Admission::new(config.max_messages, config.max_bytes, ledger)),
             group,
             config,
             budget: RetryBudget::new(),
@@ -210,6 +212,12 @@ impl Producer {
             checked.collect::<Result<_, _>>().map_err(|error| RequestError::invalid(error.to_string()))?;
         let client = self.client().shared();
         client.prewarm(&self.shared().group, &topics, self.shared().wish(), client.deadline()).await
+    }
+
+    /// The figures of this producer now: what is under way, what became of the rest, retries, latencies, and how its
+    /// brokers stand. They are always counted; reading them takes some microseconds and holds up nobody.
+    pub fn stats(&self) -> Stats {
+        self.shared().stats(self.client().shared())
     }
 
     /// Refuses new sends, waits for those under way, and unregisters the group at the brokers, for at most `within`.

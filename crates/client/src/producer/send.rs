@@ -3,8 +3,8 @@
 use std::{borrow::Cow, future::Future, mem, pin::Pin, sync::Arc, time::Duration};
 
 use maxq_policy::{
-    Action, AttemptEnd, Broker, BrokerHealth, Choice, Failure, Notice, PublishInfo, SendPlan, Step, Stop,
-    Time, health::PATIENCE, is_outage, judge,
+    Action, AttemptEnd, Broker, BrokerHealth, Change, Choice, Failure, Notice, PublishInfo, SendPlan, Step,
+    Stop, Time, health::PATIENCE, is_outage, judge,
 };
 use maxq_protocol::{
     RemotingCommand, Request, ResponseCode, Topic,
@@ -26,7 +26,6 @@ use crate::{
     admission::Permit,
     client::Shared as SharedClient,
     error::{SendFailure, blame},
-    health::log,
     heartbeat::Beat,
     remoting::{Answer, Call, CallError, Taken, cause::Cause, end_call, end_cast, pool::Connection},
     route::Route,
@@ -196,6 +195,8 @@ pub(super) struct Send {
 
 /// Where an attempt goes.
 struct Aim<'b> {
+    /// When its queueing begins.
+    since: Time,
     dial_until: Time,
     broker: &'b Broker,
     queue_id: i32,
@@ -223,6 +224,7 @@ impl Send {
             match self.next(now, info, &route) {
                 Step::Try { queue, until, dial_until } => {
                     let aim = Aim {
+                        since: self.count_attempt(now),
                         dial_until,
                         broker: &info.brokers()[queue.broker],
                         queue_id: queue.queue_id,
@@ -240,6 +242,15 @@ impl Send {
         }
     }
 
+    /// Counts an attempt that follows a failed one; says from when it queues.
+    fn count_attempt(&self, now: Time) -> Time {
+        if self.attempts.is_empty() {
+            return self.under_way.begun;
+        }
+        self.producer().tally.retries.count(self.last.reason());
+        now
+    }
+
     /// What to do now, and what is to be done about a broker on the way.
     fn next(&mut self, now: Time, info: &PublishInfo, route: &Route) -> Step {
         let (rotation, budget) = (&*route.rotation, &self.under_way.producer.shared().budget);
@@ -248,7 +259,7 @@ impl Send {
             let address = &info.brokers()[broker].address;
             match notice {
                 Notice::ProbeDue => self.client().pulse.ask(Beat::Again(address.clone())),
-                Notice::Suspect => log(address, route.health[broker].open_on_suspicion(now)),
+                Notice::Suspect => self.tell(address, route.health[broker].open_on_suspicion(now)),
             }
         }
         step
@@ -283,8 +294,10 @@ impl Send {
             },
             Err(error) => Err(error),
         };
-        // What the broker makes of a message that was taken, nobody knows: it stays counted as unknown.
-        let Err(error) = result else { return Some(()) };
+        let Err(error) = result else {
+            self.under_way.handed_over();
+            return Some(());
+        };
         let now = self.client().clock.now();
         let attempt = self.attempt_at(aim, now.since(began));
         self.observe_silence(now, aim, attempt, &error);
@@ -295,11 +308,11 @@ impl Send {
         let header = self.header(&aim.broker.name, aim.queue_id);
         let remoting = &self.client().remoting;
         if self.prepared.is_batch() {
-            remoting.begin_call(connection, self.call(&SendBatchMessage(header), until))
+            remoting.begin_call(connection, self.call(&SendBatchMessage(header), aim.since, until))
         } else if aim.health.speaks_v1() {
-            remoting.begin_call(connection, self.call(&SendMessageV1(header), until))
+            remoting.begin_call(connection, self.call(&SendMessageV1(header), aim.since, until))
         } else {
-            remoting.begin_call(connection, self.call(&SendMessageV2(header), until))
+            remoting.begin_call(connection, self.call(&SendMessageV2(header), aim.since, until))
         }
     }
 
@@ -307,9 +320,9 @@ impl Send {
         let header = self.header(&aim.broker.name, aim.queue_id);
         let remoting = &self.client().remoting;
         if aim.health.speaks_v1() {
-            remoting.begin_cast(connection, self.call(&SendMessageV1(header), until))
+            remoting.begin_cast(connection, self.call(&SendMessageV1(header), aim.since, until))
         } else {
-            remoting.begin_cast(connection, self.call(&SendMessageV2(header), until))
+            remoting.begin_cast(connection, self.call(&SendMessageV2(header), aim.since, until))
         }
     }
 
@@ -336,8 +349,8 @@ impl Send {
         let _ = unless(self.closing.as_ref(), sleep).await;
     }
 
-    fn call<'b, R: Request>(&self, header: &'b R, until: Time) -> Call<'b, R> {
-        Call::new(header, until).prompt().body(self.prepared.body.clone()).paid_by(&self.permit)
+    fn call<'b, R: Request>(&self, header: &'b R, since: Time, until: Time) -> Call<'b, R> {
+        Call::new(header, until).prompt().body(self.prepared.body.clone()).paid_by(&self.permit, since)
     }
 
     fn header<'b>(&'b self, broker_name: &'b str, queue_id: i32) -> SendMessage<'b> {
@@ -391,7 +404,7 @@ impl Send {
             if is_outage(code, remark) {
                 self.blame_broker(now, aim, &attempt, Failure::Other);
             } else {
-                log(&attempt.address, aim.health.observe_success(now, attempt.elapsed));
+                self.tell(&attempt.address, aim.health.observe_success(now, attempt.elapsed));
             }
             if action == Action::LongForm {
                 aim.health.set_speaks_v1();
@@ -400,7 +413,7 @@ impl Send {
             self.end(now, aim, attempt, AttemptEnd::Answered { code, action });
             return None;
         }
-        log(&attempt.address, aim.health.observe_success(now, attempt.elapsed));
+        self.tell(&attempt.address, aim.health.observe_success(now, attempt.elapsed));
         let Some(stored) = Stored::read(answer) else {
             attempt.remark = Some("the answer says success, but not where the message is stored".into());
             self.last = LastEnd::BadAnswer;
@@ -412,13 +425,14 @@ impl Send {
         let end = AttemptEnd::Answered { code, action };
         self.climb(now, aim, &attempt, end);
         self.plan.observe(now, &attempt.broker, end);
-        self.under_way.stored();
+        self.under_way.stored(now);
         let status = StoreStatus::from_code(code);
         if self.plan.is_over() {
             return Some(self.receipt(attempt, stored, status));
         }
         let receipt = Box::new(self.receipt(attempt.clone(), stored, status));
         self.attempts = receipt.attempts().to_vec();
+        self.last = LastEnd::None;
         self.unconfirmed.get_or_insert(receipt);
         None
     }
@@ -441,7 +455,15 @@ impl Send {
 
     fn blame_broker(&self, now: Time, aim: &Aim<'_>, attempt: &Attempt, failure: Failure) {
         let began = now - attempt.elapsed;
-        log(&attempt.address, aim.health.observe_failure(now, began, failure));
+        self.tell(&attempt.address, aim.health.observe_failure(now, began, failure));
+    }
+
+    /// Tells what became of the broker at an address of the route. Mostly nothing did.
+    fn tell(&self, address: &Arc<str>, change: Option<Change>) {
+        if change.is_some() {
+            let client = self.client();
+            client.announcer.healths.tell(&client.remoting.target(address), change);
+        }
     }
 
     /// A failed attempt: the plan and the ladder learn of it, and it is kept.

@@ -21,13 +21,15 @@ pub struct Sending {
     producer: Producer,
     message: Message,
     to: Option<Box<Destination>>,
+    /// From when its deadline counts.
+    begun: Option<Time>,
     deadline: Option<Time>,
     retry: Option<RetryPolicy>,
 }
 
 impl Sending {
     pub(super) const fn new(producer: Producer, message: Message) -> Self {
-        Self { producer, message, to: None, deadline: None, retry: None }
+        Self { producer, message, to: None, begun: None, deadline: None, retry: None }
     }
 
     /// Sends to this queue alone. It is tried again only where the message was certainly not stored.
@@ -44,13 +46,16 @@ impl Sending {
 
     /// How long the send may take in all, counted from now. Default: the producer's (3 s).
     pub fn timeout(mut self, total: Duration) -> Self {
-        self.deadline = Some(self.producer.client().shared().clock.now() + total);
+        let now = self.producer.client().shared().clock.now();
+        (self.begun, self.deadline) = (Some(now), Some(now + total));
         self
     }
 
     /// When the send ends at the latest.
     pub fn deadline(mut self, at: std::time::Instant) -> Self {
-        self.deadline = Some(self.producer.client().shared().clock.at_std(at));
+        let clock = self.producer.client().shared().clock;
+        let now = clock.now();
+        (self.begun, self.deadline) = (Some(now), Some(clock.at_std(now, at)));
         self
     }
 
@@ -102,15 +107,17 @@ impl Sending {
     pub(super) fn into_order(self) -> (Producer, Message, Order) {
         let config = &self.producer.shared().config;
         let clock = self.producer.client().shared().clock;
-        let deadline = self.deadline.unwrap_or_else(|| clock.now() + config.timeout);
+        let begun = self.begun.unwrap_or_else(|| clock.now());
+        let deadline = self.deadline.unwrap_or(begun + config.timeout);
         let mut policy = self.retry.unwrap_or(config.retry);
         policy.retry_after_unknown &= self.to.is_none();
-        (self.producer, self.message, Order { deadline, policy, to: self.to, is_oneway: false })
+        (self.producer, self.message, Order { begun, deadline, policy, to: self.to, is_oneway: false })
     }
 }
 
 /// How one send is to be done.
 pub(super) struct Order {
+    pub(super) begun: Time,
     pub(super) deadline: Time,
     pub(super) policy: RetryPolicy,
     pub(super) to: Option<Box<Destination>>,

@@ -5,10 +5,14 @@ use std::sync::{
     atomic::{AtomicU64, AtomicUsize, Ordering},
 };
 
-use maxq_policy::Outcome;
+use maxq_policy::{Outcome, Time};
 use tokio::sync::Notify;
 
 use super::{Producer, Shared};
+use crate::{
+    client::Shared as SharedClient,
+    stats::{BrokerStats, Histogram, Latency, RetryTally, Stats},
+};
 
 /// Ends of sends, counted.
 #[derive(Debug, Default)]
@@ -18,6 +22,11 @@ pub(super) struct Tally {
     refused: AtomicU64,
     not_sent: AtomicU64,
     unknown: AtomicU64,
+    /// One-way messages that a socket took.
+    handed_over: AtomicU64,
+    /// Until acknowledged messages were.
+    total: Histogram,
+    pub(super) retries: RetryTally,
     /// How many of an epoch are under way. A flush begins a new epoch and waits for the old one.
     under_way: [AtomicU64; 2],
     epoch: AtomicUsize,
@@ -43,7 +52,8 @@ impl Shared {
             acknowledged: tally.acknowledged.load(Ordering::Acquire),
             refused: tally.refused.load(Ordering::Acquire),
             not_sent: tally.not_sent.load(Ordering::Acquire),
-            unknown: tally.unknown.load(Ordering::Acquire),
+            // What a broker makes of a one-way message, nobody knows.
+            unknown: tally.unknown.load(Ordering::Acquire) + tally.handed_over.load(Ordering::Acquire),
         }
     }
 
@@ -56,6 +66,38 @@ impl Shared {
         let begun = self.tally.begun.load(Ordering::Acquire);
         let ended = counts.acknowledged + counts.refused + counts.not_sent + counts.unknown;
         (counts, begun.saturating_sub(ended))
+    }
+
+    /// All figures. First what has ended, then what has begun: nothing has ended before it began.
+    pub(super) fn stats(&self, client: &SharedClient) -> Stats {
+        let (tally, now) = (&self.tally, client.clock.now());
+        let (in_flight, split) = self.admission.ledger().read();
+        let (counts, under_way) = self.counts_and_rest();
+        let handed_over = tally.handed_over.load(Ordering::Acquire);
+        let brokers = client.routes.publish_brokers().into_iter().map(|(address, (name, health))| {
+            let target = client.remoting.target(&address);
+            BrokerStats::new(now, (name, target), client.remoting.is_connected(&address), &health)
+        });
+        let Counts { acknowledged, refused, not_sent, unknown } = counts;
+        Stats {
+            begun: acknowledged + refused + not_sent + unknown + under_way,
+            under_way,
+            buffered: self.admission.admitted().less(in_flight),
+            in_flight,
+            acknowledged,
+            refused,
+            not_sent,
+            unknown: unknown.saturating_sub(handed_over),
+            handed_over,
+            retries: tally.retries.read(),
+            latency: Latency {
+                total: tally.total.read(),
+                queue: split.queue,
+                network: split.network,
+                broker: split.broker,
+            },
+            brokers: brokers.collect(),
+        }
     }
 
     /// Waits until nothing is under way.
@@ -124,9 +166,9 @@ impl Ticket {
     }
 
     /// The send has begun, and counts from now on by itself.
-    pub(super) fn redeem(mut self, producer: Producer) -> UnderWay {
+    pub(super) fn redeem(mut self, producer: Producer, begun: Time) -> UnderWay {
         let (count, epoch) = self.0.take().map_or((0, 0), |(_, count, epoch)| (count, epoch));
-        UnderWay { producer, worst: Outcome::NotSent, stored: false, count, epoch }
+        UnderWay { producer, begun, worst: Outcome::NotSent, done: None, count, epoch }
     }
 }
 
@@ -143,17 +185,26 @@ impl Drop for Ticket {
 /// its producer, too.
 pub(super) struct UnderWay {
     pub(super) producer: Producer,
+    /// When the send began.
+    pub(super) begun: Time,
     worst: Outcome,
-    stored: bool,
+    done: Option<Done>,
     count: u32,
     epoch: u8,
 }
 
+/// A send has reached what it wanted.
+#[derive(Clone, Copy)]
+enum Done {
+    Stored,
+    HandedOver,
+}
+
 impl UnderWay {
     /// Counts messages from here to their end.
-    pub(super) fn begin(producer: Producer, messages: usize) -> Self {
+    pub(super) fn begin(producer: Producer, messages: usize, begun: Time) -> Self {
         let (count, epoch) = producer.shared().count_begun(messages);
-        Self { producer, worst: Outcome::NotSent, stored: false, count, epoch }
+        Self { producer, begun, worst: Outcome::NotSent, done: None, count, epoch }
     }
 
     /// From here until the attempt has ended, a cancelled caller leaves an unknown outcome.
@@ -165,8 +216,17 @@ impl UnderWay {
         self.worst = outcome;
     }
 
-    pub(super) fn stored(&mut self) {
-        self.stored = true;
+    /// A broker has stored it. Only the first one counts.
+    pub(super) fn stored(&mut self, now: Time) {
+        if self.done.is_none() {
+            self.done = Some(Done::Stored);
+            self.producer.shared().tally.total.record(now.nanos_since(self.begun));
+        }
+    }
+
+    /// A socket has taken it, and no answer will come.
+    pub(super) fn handed_over(&mut self) {
+        self.done = Some(Done::HandedOver);
     }
 }
 
@@ -174,11 +234,12 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         let shared = self.producer.shared();
         let tally = &shared.tally;
-        let counter = match self.worst {
-            _ if self.stored => &tally.acknowledged,
-            Outcome::NotSent => &tally.not_sent,
-            Outcome::Refused => &tally.refused,
-            Outcome::Unknown => &tally.unknown,
+        let counter = match (self.done, self.worst) {
+            (Some(Done::Stored), _) => &tally.acknowledged,
+            (Some(Done::HandedOver), _) => &tally.handed_over,
+            (None, Outcome::NotSent) => &tally.not_sent,
+            (None, Outcome::Refused) => &tally.refused,
+            (None, Outcome::Unknown) => &tally.unknown,
         };
         shared.count_ended(counter, self.count, self.epoch);
     }

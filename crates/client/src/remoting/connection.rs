@@ -20,7 +20,7 @@ use bytes::{Bytes, BytesMut};
 use maxq_policy::{BrokerHealth, Failure, Time};
 use maxq_protocol::{FrameReader, RemotingCommand, ResponseCode};
 use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite},
     sync::{mpsc, oneshot},
 };
 
@@ -29,11 +29,12 @@ use super::{
     connect::Stream,
     inflight::{Inflight, Written},
     orders::Orders,
-    outbox::{HIGH_WATER, Outbox},
+    outbox::{HIGH_WATER, Outbox, Pace, write},
     queue::Queue,
     timer::Timer,
+    timing::{Round, Timing},
 };
-use crate::{admission::Permit, clock::Clock, health::log};
+use crate::{admission::Permit, clock::Clock, health::Healths, stats::Lanes};
 
 /// A request on its way to the connection task.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub(crate) struct Post {
     /// What pays for the message. A post that waits does not hold it, its caller does; a written request does until it
     /// is answered or expires, even when the caller has gone.
     pub(crate) permit: Weak<Permit>,
+    /// When its queueing began, for the figures of who pays.
+    pub(crate) begun: Time,
     /// Whether it should be answered at once, and not when something happens.
     pub(crate) prompt: bool,
 }
@@ -93,6 +96,7 @@ pub(super) struct Wiring {
     pub(super) orders: Arc<Orders>,
     pub(super) address: Arc<str>,
     pub(super) health: Arc<BrokerHealth>,
+    pub(super) healths: Arc<Healths>,
     /// Filled when the connection ends: for who comes too late to be told.
     pub(super) ended: Arc<OnceLock<Arc<Cause>>>,
     /// Told when the server is mute and this connection begins to listen.
@@ -149,7 +153,10 @@ struct Driver {
     input: BytesMut,
     frames: FrameReader,
     last_heard: Time,
+    timing: Timing,
+    lanes: Lanes,
     health: Arc<BrokerHealth>,
+    healths: Arc<Healths>,
     address: Arc<str>,
     /// What the health was last told.
     published: Option<Time>,
@@ -161,7 +168,17 @@ struct Driver {
 #[derive(Debug)]
 struct Flying {
     waiter: Waiter,
-    _permit: Option<Arc<Permit>>,
+    permit: Option<Arc<Permit>>,
+    begun: Time,
+}
+
+impl Flying {
+    fn fail(self, end: Unanswered, lanes: &mut Lanes) {
+        if let Some(permit) = &self.permit {
+            lanes.end(permit);
+        }
+        self.waiter.fail(end);
+    }
 }
 
 impl Driver {
@@ -178,7 +195,10 @@ impl Driver {
             input: BytesMut::with_capacity(READ),
             frames: FrameReader::new(),
             last_heard: clock.now(),
+            timing: Timing::new(clock.now()),
+            lanes: Lanes::default(),
             health: wiring.health.clone(),
+            healths: wiring.healths.clone(),
             address: wiring.address.clone(),
             published: None,
             listening_until: None,
@@ -239,13 +259,16 @@ impl Driver {
                     }
                     self.take_posts(&mut wiring.posts);
                 }
-                written = writer.write_buf(&mut self.outbox), if !self.outbox.is_empty() => match written {
-                    Ok(0) => return Cause::PeerClosed,
-                    Ok(_) => self.release_taken(),
-                    Err(error) => return Cause::Io(error),
-                },
+                (written, pace) = write(&mut writer, &mut self.outbox), if !self.outbox.is_empty() => {
+                    match written {
+                        Ok(0) => return Cause::PeerClosed,
+                        Ok(count) => self.release_taken(count, pace),
+                        Err(error) => return Cause::Io(error),
+                    }
+                }
                 () = timer.fired() => {
                     let now = self.clock.now();
+                    self.timing.observe_clock(now);
                     self.expire(now, wiring);
                     if intake == Intake::Open {
                         self.confirm_overdue(now);
@@ -278,6 +301,7 @@ impl Driver {
     /// Takes the batch and whatever else is waiting already, so that one write carries all of it.
     fn take_posts(&mut self, posts: &mut mpsc::Receiver<Post>) {
         let now = self.clock.now();
+        self.timing.observe_clock(now);
         let mut batch = std::mem::take(&mut self.batch);
         for post in batch.drain(..) {
             self.take_post(now, post);
@@ -304,6 +328,7 @@ impl Driver {
             return;
         }
         let now = self.clock.now();
+        self.timing.observe_clock(now);
         while let Some(post) = if self.outbox_is_low() { self.queue.pop() } else { None } {
             self.encode_post(now, post);
         }
@@ -317,10 +342,17 @@ impl Driver {
         if post.deadline <= now {
             return post.waiter.fail(Unanswered::NotSent(Arc::new(Cause::TimedOut)));
         }
+        if self.outbox.is_empty() {
+            self.timing.observe_first(now);
+        }
         let end = self.outbox.push(&post.head, post.body);
         match post.waiter {
             Waiter::Answer(_) => {
-                let flying = Flying { waiter: post.waiter, _permit: post.permit.upgrade() };
+                let permit = post.permit.upgrade();
+                if let Some(permit) = &permit {
+                    self.lanes.begin(permit);
+                }
+                let flying = Flying { waiter: post.waiter, permit, begun: post.begun };
                 let written = Written { at: now, deadline: post.deadline, end, prompt: post.prompt };
                 self.inflight.insert(post.opaque, flying, written);
             }
@@ -336,7 +368,10 @@ impl Driver {
     }
 
     /// One-way frames that the socket has taken are done.
-    fn release_taken(&mut self) {
+    fn release_taken(&mut self, count: usize, pace: Pace) {
+        let (taken, at) = (self.outbox.taken(), self.timing.now());
+        let at = if pace == Pace::Waited { self.clock.now() } else { at };
+        self.timing.observe_write(taken - count as u64, taken, at);
         while self.untaken.front().is_some_and(|(end, ..)| *end <= self.outbox.taken()) {
             if let Some((_, _, Waiter::Taken(waiter))) = self.untaken.pop_front() {
                 drop(waiter.send(Ok(())));
@@ -346,18 +381,23 @@ impl Driver {
 
     fn dispatch(&mut self) -> Result<(), Cause> {
         self.last_heard = self.clock.now();
+        self.timing.observe_clock(self.last_heard);
         self.listening_until = None;
         while let Some(command) = self.frames.next(&mut self.input).map_err(Cause::Protocol)? {
             if !command.is_response() {
                 self.answer_inbound(&command);
-            } else if let Some(Flying { waiter: Waiter::Answer(waiter), .. }) =
+            } else if let Some((Flying { waiter: Waiter::Answer(waiter), permit, begun }, encoded, end)) =
                 self.inflight.take(command.opaque)
             {
+                let parts = self.timing.observe_answer(Round { begun, encoded, end });
+                if let Some(permit) = permit {
+                    self.lanes.answered(&permit, parts);
+                }
                 drop(waiter.send(Ok(command)));
             } else {
                 // Normal after a time-out or a cancelled call. And a sign that the server is awake again.
                 tracing::trace!(opaque = command.opaque, "answer without a waiter");
-                log(&self.address, self.health.observe_sign_of_life(self.last_heard));
+                self.healths.tell(&self.address, self.health.observe_sign_of_life(self.last_heard));
             }
         }
         Ok(())
@@ -410,11 +450,12 @@ impl Driver {
         let mut is_mute = false;
         for (flying, sent) in self.inflight.expire(now) {
             is_mute |= self.last_heard <= sent && now.since(sent) >= MUTE;
-            flying.waiter.fail(Unanswered::NoAnswer(timeout.clone()));
+            flying.fail(Unanswered::NoAnswer(timeout.clone()), &mut self.lanes);
         }
         if is_mute && !wiring.orders.is_given() {
             self.listening_until = Some(now + LISTEN);
             wiring.orders.retire();
+            self.healths.tell_loss(&self.address, &timeout);
             (wiring.on_mute)();
         }
         // Their bytes stay in the outbox and may still leave: unknown, not "not sent".
@@ -446,7 +487,10 @@ impl Driver {
     /// after a pause of our own process the answers of all brokers lie unread, and a clock alone would accuse them.
     fn confirm_overdue(&mut self, now: Time) {
         let oldest = self.inflight.oldest().filter(|oldest| now.since(*oldest) > self.health.patience());
-        if oldest.is_some() {
+        if let Some(since) = oldest {
+            if self.published.is_none() {
+                self.healths.tell_suspicion(&self.address, now.since(since));
+            }
             self.published = oldest;
             self.health.publish_oldest(oldest);
         }
@@ -468,7 +512,8 @@ impl Driver {
         self.health.publish_oldest(None);
         if !matches!(cause, Cause::Idle | Cause::Closed | Cause::GoAway) {
             let now = self.clock.now();
-            log(&wiring.address, self.health.observe_failure(now, now, Failure::Other));
+            self.healths.tell_loss(&self.address, cause);
+            self.healths.tell(&self.address, self.health.observe_failure(now, now, Failure::Other));
         }
     }
 
@@ -482,7 +527,7 @@ impl Driver {
             }
         };
         for (flying, end) in self.inflight.drain() {
-            flying.waiter.fail(end_of(end));
+            flying.fail(end_of(end), &mut self.lanes);
         }
         for (end, _, waiter) in self.untaken.drain(..) {
             waiter.fail(end_of(end));

@@ -71,9 +71,9 @@ impl<W> Inflight<W> {
         None
     }
 
-    /// Takes the waiter of an answered request.
-    pub(super) fn take(&mut self, opaque: i32) -> Option<W> {
-        self.entries.remove(&opaque).map(|entry| entry.waiter)
+    /// Takes the waiter of an answered request, with when it was sent and where its frame ends in the stream.
+    pub(super) fn take(&mut self, opaque: i32) -> Option<(W, Time, u64)> {
+        self.entries.remove(&opaque).map(|entry| (entry.waiter, entry.sent, entry.end))
     }
 
     /// No entry expires before this.
@@ -168,7 +168,7 @@ mod tests {
         assert!(inflight.expire(at(9)).is_empty());
         assert_eq!(inflight.expire(at(10)), [("early", at(2))]);
         assert_eq!(inflight.nearest_deadline(), Some(at(30)));
-        assert_eq!(inflight.take(1), Some("late"));
+        assert_eq!(inflight.take(1), Some(("late", at(1), 0)));
         assert_eq!(inflight.take(1), None);
         assert_eq!(inflight.nearest_deadline(), None);
     }

@@ -9,6 +9,7 @@ mod outbox;
 pub(crate) mod pool;
 mod queue;
 mod timer;
+mod timing;
 
 use std::sync::{
     Arc, Weak,
@@ -61,12 +62,14 @@ pub(crate) struct Call<'a, R> {
     pub(crate) body: Bytes,
     pub(crate) deadline: Time,
     pub(crate) permit: Weak<Permit>,
+    /// When it began to matter to who pays for it.
+    begun: Time,
     prompt: bool,
 }
 
 impl<'a, R: Request> Call<'a, R> {
     pub(crate) fn new(request: &'a R, deadline: Time) -> Self {
-        Self { request, body: Bytes::new(), deadline, permit: Weak::new(), prompt: false }
+        Self { request, body: Bytes::new(), deadline, permit: Weak::new(), begun: Time::NEVER, prompt: false }
     }
 
     /// A server that does not answer it soon is suspect. So are sends and heartbeats; a long poll is held on purpose, and
@@ -81,8 +84,9 @@ impl<'a, R: Request> Call<'a, R> {
         self
     }
 
-    pub(crate) fn paid_by(mut self, permit: &Arc<Permit>) -> Self {
+    pub(crate) fn paid_by(mut self, permit: &Arc<Permit>, begun: Time) -> Self {
         self.permit = Arc::downgrade(permit);
+        self.begun = begun;
         self
     }
 }
@@ -183,8 +187,8 @@ impl Remoting {
         let envelope = Envelope { opaque, flags, encoding: self.encoding };
         let mut head = Vec::with_capacity(HEAD);
         write_request_head(call.request, &NO_EXTRA, envelope, call.body.len(), &mut head);
-        let Call { body, deadline, permit, prompt, .. } = call;
-        let post = Post { opaque, head, body, deadline, waiter, permit, prompt };
+        let Call { body, deadline, permit, begun, prompt, .. } = call;
+        let post = Post { opaque, head, body, deadline, waiter, permit, begun, prompt };
         connection.post(post).map_err(|cause| CallError { phase: Phase::Write, cause })
     }
 }

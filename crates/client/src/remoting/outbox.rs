@@ -4,9 +4,14 @@
 //! chunk that its sender gave. The position of a frame's end in the stream tells, when the connection dies, whether
 //! the socket had taken all of it.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    future::{Future as _, poll_fn},
+    io,
+};
 
 use bytes::{Buf, Bytes};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 /// Bodies up to this size are copied into the joined buffer; above it the copy costs more than a second slice.
 const COPY_LIMIT: usize = 16 * 1024;
@@ -101,6 +106,30 @@ impl Buf for Outbox {
         let parts = self.chunks.iter().map(|chunk| &chunk[..]).chain(tail);
         slices.iter_mut().zip(parts).map(|(slice, part)| *slice = std::io::IoSlice::new(part)).count()
     }
+}
+
+/// Whether a write went through at once.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pace {
+    AtOnce,
+    Waited,
+}
+
+/// Writes what the socket takes, and says whether it had to wait for that.
+pub(super) async fn write(
+    writer: &mut (impl AsyncWrite + Unpin),
+    outbox: &mut Outbox,
+) -> (io::Result<usize>, Pace) {
+    let mut pace = Pace::AtOnce;
+    let mut writing = std::pin::pin!(writer.write_buf(outbox));
+    let written = poll_fn(|context| {
+        let polled = writing.as_mut().poll(context);
+        if polled.is_pending() {
+            pace = Pace::Waited;
+        }
+        polled
+    });
+    (written.await, pace)
 }
 
 #[cfg(test)]

@@ -25,10 +25,7 @@ use super::{
     connection::{self, Post, Wiring},
     orders::Orders,
 };
-use crate::{
-    clock::Clock,
-    health::{Healths, log},
-};
+use crate::{clock::Clock, health::Healths};
 
 /// A handle of an open connection, shared by all who use it.
 #[derive(Debug)]
@@ -233,6 +230,7 @@ impl Pool {
                     orders: orders.clone(),
                     address: address.clone(),
                     health,
+                    healths: self.setup.healths.clone(),
                     ended: Arc::default(),
                     on_mute: {
                         let (pool, address) = (Arc::downgrade(&self), address.clone());
@@ -264,7 +262,8 @@ impl Pool {
                 tracing::debug!(%address, %cause, "dial failed");
                 let failure = if cause.is_refusal() { Failure::RefusedDial } else { Failure::Other };
                 if !matches!(cause, Cause::Closed) {
-                    log(&address, health.observe_failure(self.setup.clock.now(), began, failure));
+                    let change = health.observe_failure(self.setup.clock.now(), began, failure);
+                    self.setup.healths.tell(&address, change);
                 }
                 // Who comes next within a moment hears the same: a server that is down is not dialled in a crowd.
                 dialling.0.fail(self.setup.clock.now(), Arc::new(cause));

@@ -62,6 +62,8 @@ pub(crate) struct Links {
     pub(crate) roles: Arc<Roles>,
     /// Called when a route names other brokers than before.
     pub(crate) on_brokers: Box<dyn Fn() + Send + Sync>,
+    /// Called when a producer has other queues to write to than before.
+    pub(crate) on_change: Box<dyn Fn(&Topic) + Send + Sync>,
     /// The health of the broker at an address of a route.
     pub(crate) health_of: Box<HealthOf>,
 }
@@ -286,6 +288,7 @@ impl Keeper {
         }
         if !changes.is_empty() {
             tracing::info!(%topic, %changes, "route changed");
+            (self.links.on_change)(topic);
         }
         if moved {
             (self.links.on_brokers)();
@@ -366,6 +369,7 @@ mod tests {
             fetch: Box::new(fetch),
             roles,
             on_brokers: Box::new(|| ()),
+            on_change: Box::new(|_| ()),
             health_of: Box::new(|_| Arc::new(BrokerHealth::new(1))),
         };
         let (keeper, routes) = Keeper::new(setup, links);

@@ -151,6 +151,19 @@ impl Routes {
         self.keeper.is_closed()
     }
 
+    /// The brokers that producers write to, by the address in the routes: their names, and their health.
+    pub(crate) fn publish_brokers(&self) -> BTreeMap<Arc<str>, (Arc<str>, Arc<BrokerHealth>)> {
+        let snapshot = self.snapshot.load();
+        let mut brokers = BTreeMap::new();
+        for route in snapshot.values() {
+            let Ok(info) = &route.publish else { continue };
+            for (broker, health) in info.brokers().iter().zip(&*route.health) {
+                brokers.insert(broker.address.clone(), (broker.name.clone(), health.clone()));
+            }
+        }
+        brokers
+    }
+
     /// The masters of all known routes.
     pub(crate) fn masters(&self) -> BTreeMap<Arc<str>, String> {
         let snapshot = self.snapshot.load();

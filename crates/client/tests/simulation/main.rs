@@ -99,6 +99,9 @@ fn the_stories_are_eventful() {
         "queues at",
         "forgets its clients",
         "fault:",
+        "event: lost",
+        "is suspected",
+        "gets its whole share of sends again",
     ];
     for word in words {
         assert!(told(word), "no story has {word:?}");

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use maxq::{Outcome, SendReceipt};
+use maxq::{Load, Outcome, SendReceipt, Stats};
 
 use crate::{
     actors::Ending,
@@ -37,6 +37,20 @@ pub(crate) fn judge(world: &World, told: &Told) -> Vec<String> {
     }
     faults.extend(in_order(&told.ends));
     faults
+}
+
+/// At rest, every message has ended in one way, and nothing is under way.
+pub(crate) fn adds_up(stats: &Stats) -> Option<String> {
+    let ended = stats.acknowledged + stats.refused + stats.not_sent + stats.unknown + stats.handed_over;
+    let latency = &stats.latency;
+    let answered = [latency.queue.count(), latency.network.count(), latency.broker.count()];
+    let is_right = stats.under_way == 0
+        && stats.begun == ended
+        && (stats.buffered, stats.in_flight) == (Load::default(), Load::default())
+        && answered == [answered[0]; 3]
+        && answered[0] >= latency.total.count()
+        && latency.total.count() <= stats.acknowledged;
+    (!is_right).then(|| format!("the figures do not add up: {stats:?}"))
 }
 
 /// Every send ends by its deadline; a timer may fire a millisecond late.

@@ -60,6 +60,7 @@ async fn tell(seed: u64) -> Story {
     }
     let (policy, rests_long) = policy(&mut chance, is_strict, &story);
     config = config.retry(policy);
+    let mut events = client.events();
     let producer = client.producer(config.clone()).expect("the configuration is sound");
     let world = World { network, cluster, producer, config, story: story.clone(), timeout, is_strict };
 
@@ -71,11 +72,15 @@ async fn tell(seed: u64) -> Story {
     // Whatever is still in flight expires, and everybody comes back from a rest.
     sleep(timeout + Duration::from_secs(60)).await;
     let mut faults = verdict::judge(&world, &told);
+    faults.extend(verdict::adds_up(&world.producer.stats()));
     if !rests_long {
         faults.extend(everybody_works(&world).await);
     }
     faults.extend(last_message(&world).await);
     faults.extend(leave(client, world, &told.ends).await);
+    while let Some(event) = events.next().await {
+        story.tell(format_args!("event: {event}"));
+    }
     story.end(seed, faults)
 }
 
