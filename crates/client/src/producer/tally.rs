@@ -247,7 +247,6 @@ impl Drop for UnderWay {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{Client, ClientConfig, ProducerConfig};
 
     /// A send that passed the gate just before it closed begins and ends while `close` counts: with its end counted

@@ -270,7 +270,8 @@ impl Driver {
                     let now = self.clock.now();
                     self.timing.observe_clock(now);
                     self.expire(now, wiring);
-                    if intake == Intake::Open {
+                    // In a turn without reading, the socket was not just found empty.
+                    if intake == Intake::Open && reads < READS {
                         self.confirm_overdue(now);
                     }
                     if self.nobody_waits() && now >= self.last_heard + IDLE {
@@ -506,10 +507,14 @@ impl Driver {
 
     /// The end of a connection is one failure, however many requests it takes with it; a farewell is none.
     fn leave_health(&self, wiring: &Wiring, cause: &Cause) {
+        // A stream that ends before its retirement was noticed leaves no accusation behind; one that the next
+        // connection has made by now is not its own.
+        if self.published.is_some() && self.health.waits_since() == self.published {
+            self.health.publish_oldest(None);
+        }
         if wiring.orders.is_given() {
             return;
         }
-        self.health.publish_oldest(None);
         if !matches!(cause, Cause::Idle | Cause::Closed | Cause::GoAway) {
             let now = self.clock.now();
             self.healths.tell_loss(&self.address, cause);

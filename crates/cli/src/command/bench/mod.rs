@@ -109,7 +109,7 @@ pub(crate) async fn run(args: BenchArgs, global: &Global) -> anyhow::Result<Exit
     let plan = args.plan()?;
     let notes = Notes::with_bar(Some(load::WHOLE));
     let early = || Failure::error(Exit::Interrupted, "interrupted before anything was measured");
-    let stage = interrupt.unless(set_up(&args, global)).await.ok_or_else(early)??;
+    let stage = interrupt.unless(Box::pin(set_up(&args, global))).await.ok_or_else(early)??;
     notes.note(&stage.describe());
     notes.note(&plan.describe());
     let config = ProducerConfig::new(GROUP)

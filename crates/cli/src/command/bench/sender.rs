@@ -68,7 +68,10 @@ impl Senders {
             match self {
                 Self::Tasks(sender) => {
                     let work = load.work(worker, sender.clone());
-                    workers.spawn(async { Ok(work.await) });
+                    workers.spawn(async {
+                        work.await;
+                        Ok(())
+                    });
                 }
                 Self::Threads(sender) => {
                     let (sender, runtime) = (sender.clone(), Handle::current());

@@ -28,12 +28,12 @@ fn every_fault_of_the_list_is_shown_by_a_test_that_exists() {
 }
 
 fn gather(folder: &Path, tests: &mut String) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    for entry in fs::read_dir(folder).expect("the folder of the tests is there") {
+        let path = entry.expect("a folder can be listed").path();
         if path.is_dir() {
             gather(&path, tests);
         } else {
-            tests.push_str(&fs::read_to_string(&path).unwrap());
+            tests.push_str(&fs::read_to_string(&path).expect("a source is text"));
         }
     }
 }
