@@ -44,6 +44,8 @@ mod heartbeat;
 mod message;
 mod message_view;
 mod name_servers;
+#[cfg(doctest)]
+mod pages;
 mod prewarm;
 mod producer;
 mod queue;
