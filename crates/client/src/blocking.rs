@@ -1,17 +1,5 @@
 //! For programs without async: the same producer, driven by a thread of its own.
 //!
-//! ```no_run
-//! use std::time::Duration;
-//! use maxq::{Message, blocking::Producer};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let producer = Producer::connect("rocketmq://127.0.0.1:9876/?group=orders")?;
-//! let receipt = producer.send(Message::new("orders", "paid").key("42")).wait()?;
-//! println!("{} is in {}", receipt.message_id(), receipt.queue());
-//! producer.close(Duration::from_secs(5));
-//! # Ok(()) }
-//! ```
-//!
 //! One thread, `maxq-blocking`, runs the client, so heartbeats go on between calls. All calls wait; from inside async
 //! code, where waiting would stop a whole runtime, they give an error.
 
@@ -35,6 +23,22 @@ use crate::{
 /// Sends messages and waits. Cheap to clone; all clones are one producer.
 ///
 /// Closing it, or dropping the last clone, ends its thread.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+/// # let cluster = runtime.block_on(maxq_emulator::Cluster::start(1))?;
+/// # let url = format!("rocketmq://{}/?group=orders", cluster.name_servers());
+/// use std::time::Duration;
+/// use maxq::{Message, blocking::Producer};
+///
+/// let producer = Producer::connect(&url)?; // rocketmq://127.0.0.1:9876/?group=orders
+/// let receipt = producer.send(Message::new("orders", "paid").key("42")).wait()?;
+/// println!("{} is in {}", receipt.message_id(), receipt.queue());
+/// producer.close(Duration::from_secs(5));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Producer {
     /// Before the driver: the producer leaves while its thread still runs.
@@ -115,6 +119,23 @@ impl fmt::Debug for Producer {
 }
 
 /// A send that has not begun, with the options of [`crate::Sending`].
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+/// # let cluster = runtime.block_on(maxq_emulator::Cluster::start(1))?;
+/// # let url = format!("rocketmq://{}/?group=orders", cluster.name_servers());
+/// # use maxq::blocking::Producer;
+/// # let producer = Producer::connect(&url)?;
+/// use std::time::Duration;
+/// use maxq::{ByKey, Message};
+///
+/// let sending = producer.send(Message::new("orders", "paid")).select_by(ByKey::new("order-42"));
+/// let receipt = sending.timeout(Duration::from_secs(1)).wait()?;
+/// producer.send(Message::new("orders", "packed")).enqueue(|end| println!("{:?}", end.map(|r| r.queue_offset())))?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until this is waited for"]
 #[derive(Debug)]
 pub struct Sending {
@@ -177,6 +198,18 @@ impl Sending {
 }
 
 /// A one-way send that has not begun.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+/// # let cluster = runtime.block_on(maxq_emulator::Cluster::start(1))?;
+/// # let url = format!("rocketmq://{}/?group=orders", cluster.name_servers());
+/// # use maxq::{Message, blocking::Producer};
+/// # let producer = Producer::connect(&url)?;
+/// producer.send(Message::new("orders", "seen")).oneway().wait()?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until this is waited for"]
 #[derive(Debug)]
 pub struct SendingOneway(Sending);
@@ -193,6 +226,21 @@ impl SendingOneway {
 }
 
 /// A batch that has not begun.
+///
+/// ```
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+/// # let cluster = runtime.block_on(maxq_emulator::Cluster::start(1))?;
+/// # let url = format!("rocketmq://{}/?group=orders", cluster.name_servers());
+/// # use maxq::blocking::Producer;
+/// # let producer = Producer::connect(&url)?;
+/// use maxq::{Message, MessageBatch};
+///
+/// let batch = MessageBatch::new((0..10).map(|n| Message::new("orders", n.to_string())))?;
+/// assert_eq!(producer.send_batch(batch).wait()?.receipts().len(), 10);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until this is waited for"]
 #[derive(Debug)]
 pub struct SendingBatch {

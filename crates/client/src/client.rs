@@ -41,13 +41,20 @@ use crate::{
 /// Its tasks live on the runtime on which it was made. Call [`close`](Self::close) to leave in order; dropping the
 /// last handle (producers and readers hold one) leaves in the background, within a second.
 ///
-/// ```no_run
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::start(1).await?;
+/// # let name_servers = cluster.name_servers();
+/// use std::time::Duration;
 /// use maxq::{Client, ClientConfig, ProducerConfig};
 ///
-/// let client = Client::connect(ClientConfig::new("127.0.0.1:9876")).await?;
-/// let producer = client.producer(ProducerConfig::new("orders"))?;
-/// # Ok(()) }
+/// let client = Client::connect(ClientConfig::new(name_servers)).await?; // 127.0.0.1:9876
+/// let orders = client.producer(ProducerConfig::new("orders"))?;
+/// let parcels = client.producer(ProducerConfig::new("parcels"))?; // over the same connections
+/// client.close(Duration::from_secs(5)).await;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Client {

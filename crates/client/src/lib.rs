@@ -3,12 +3,16 @@
 //! It finds brokers through name servers, keeps routes and heartbeats fresh, and sends messages with retries under one
 //! honest deadline, over the RocketMQ remoting protocol (4.x and 5.x).
 //!
-//! ```no_run
+//! ```
 //! use std::time::Duration;
 //! use maxq::{Message, Outcome, Producer};
+//! use maxq_emulator::Cluster; // a cluster in this process, for tests
 //!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let producer = Producer::connect("rocketmq://127.0.0.1:9876/?group=orders").await?;
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let cluster = Cluster::start(2).await?;
+//! let url = format!("rocketmq://{}/?group=orders", cluster.name_servers());
+//! let producer = Producer::connect(&url).await?;
 //!
 //! // Awaited: the receipt says where the message is.
 //! let receipt = producer.send(Message::new("orders", "paid").key("42")).await?;
@@ -25,12 +29,33 @@
 //!     }
 //! }
 //! producer.close(Duration::from_secs(5)).await;
-//! # Ok(()) }
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! The whole surface is on this page. Handles ([`Client`], [`Producer`]) are cheap to clone, `Send + Sync`, and take
 //! `&self`; there are no globals. Every wait has a deadline, every queue a bound. What a dropped future leaves behind
 //! is said under "Cancel safety" at each function.
+//!
+//! # More
+//!
+//! What a receipt is worth, when copies can be stored, how one deadline is shared out, and every option with its price are
+//! told in the pages of `docs/` in the repository; `docs/README.md` is their index. Small programs are in
+//! `crates/client/examples`.
+//!
+//! | to | begin at |
+//! |---|---|
+//! | send | [`Producer::send`], [`Sending`]; several at once: [`MessageBatch`] |
+//! | send without async | [`blocking::Producer`] |
+//! | read | [`Client::reader`]: one queue, no consumer group; consumers are not there yet |
+//! | make topics, look messages up | [`Client::admin`] |
+//! | find out why nothing works | [`doctor::examine`] |
+//! | test | the crate `maxq-emulator` |
+//!
+//! # Features
+//!
+//! `zlib` and `lz4` (both on by default) and `zstd` write and read such bodies; `http-discovery` adds
+//! [`ClientConfig::from_http`].
 
 mod admission;
 mod client;

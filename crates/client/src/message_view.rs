@@ -11,6 +11,24 @@ use maxq_protocol::{
 use crate::MessageQueue;
 
 /// A message read from a broker (Apache's `MessageExt`). Its checksum was compared and its body is decompressed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{From, Message};
+///
+/// let receipt = producer.send(Message::new("orders", "paid").key("42").property("source", "web")).await?;
+/// let mut reader = client.reader(receipt.queue(), From::Start);
+/// let message = reader.next().await?.unwrap();
+/// assert_eq!(message.body(), "paid");
+/// assert_eq!(message.property("source"), Some("web"));
+/// assert_eq!(message.message_id(), receipt.message_id().as_str());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct MessageView {
     queue: MessageQueue,

@@ -3,6 +3,22 @@
 use std::{fmt, sync::Arc};
 
 /// One queue of a topic on one broker (Apache's `MessageQueue`).
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{Message, MessageQueue};
+///
+/// let queue = MessageQueue::new("orders", "broker-0", 3);
+/// assert_eq!(queue.to_string(), "orders/broker-0/3");
+/// assert!(producer.queues("orders").await?.contains(&queue));
+/// producer.send(Message::new("orders", "paid")).to(queue).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageQueue {
     topic: Arc<str>,

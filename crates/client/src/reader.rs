@@ -18,6 +18,23 @@ use crate::{
 };
 
 /// Where a reader begins.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{From, Message};
+///
+/// let receipt = producer.send(Message::new("orders", "paid")).await?;
+/// let mut reader = client.reader(receipt.queue(), From::End);
+/// assert!(reader.next().await?.is_none());
+/// reader.seek(From::Offset(receipt.queue_offset()));
+/// assert_eq!(reader.next().await?.unwrap().body(), "paid");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum From {
@@ -36,15 +53,20 @@ pub enum From {
 /// The checksum of each message is compared and its body decompressed. One that cannot be read is an error once, which
 /// names its offset; the next call goes on behind it.
 ///
-/// ```no_run
-/// # async fn run(client: maxq::Client, queue: maxq::MessageQueue) -> Result<(), Box<dyn std::error::Error>> {
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let queue = client.admin().queues("orders").await?.remove(0);
 /// use maxq::From;
 ///
 /// let mut reader = client.reader(&queue, From::Start);
 /// while let Some(message) = reader.next().await? {
 ///     println!("{}: {:?}", message.queue_offset(), message.body());
 /// }
-/// # Ok(()) }
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Reader {

@@ -13,12 +13,42 @@ use tokio::net::lookup_host;
 use crate::{Connect, remoting::connect::tcp};
 
 /// The future of [`Resolver::resolve`].
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use maxq::{Resolver, Resolving};
+///
+/// /// Knows one host.
+/// struct Hosts;
+///
+/// impl Resolver for Hosts {
+///     fn resolve(&self, host: &str, port: u16) -> Resolving {
+///         let known = host == "ns.example";
+///         Box::pin(async move { Ok(known.then(|| SocketAddr::from(([10, 0, 0, 1], port))).into_iter().collect()) })
+///     }
+/// }
+/// ```
 pub type Resolving = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 /// Looks names up. Any `Fn(String, u16) -> impl Future<Output = io::Result<Vec<SocketAddr>>>` is one.
 ///
 /// Each address of a name server's name is a name server of its own. No addresses are as good as an error. The client
 /// bounds the time, and a dropped look-up is one that nobody waits for any more.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// use std::net::SocketAddr;
+/// use maxq::{Client, ClientConfig};
+///
+/// let name_server = format!("ns.example:{}", cluster.name_server().port());
+/// let config = ClientConfig::new(name_server)
+///     .resolver(|_host: String, port: u16| async move { Ok(vec![SocketAddr::from(([127, 0, 0, 1], port))]) });
+/// let client = Client::connect(config).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Resolver: Send + Sync + 'static {
     /// All addresses of `host`, with this port. `host` is never an IP address.
     fn resolve(&self, host: &str, port: u16) -> Resolving;

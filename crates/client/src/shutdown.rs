@@ -20,6 +20,25 @@ use crate::{
 };
 
 /// What became of the messages that were under way when closing began.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use std::time::Duration;
+/// # use maxq::Message;
+///
+/// drop(producer.send(Message::new("orders", "paid")).enqueue().await?);
+/// let report = producer.close(Duration::from_secs(5)).await;
+/// for message in report.unsent {
+///     eprintln!("not sent: {message:?}");
+/// }
+/// # assert_eq!(report.unknown, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct CloseReport {

@@ -80,6 +80,46 @@ fn every_example_is_on_the_index() {
     assert_eq!(names.iter().map(String::as_str).collect::<BTreeSet<_>>(), listed);
 }
 
+#[test]
+fn every_public_type_has_an_example() {
+    let mut without = Vec::new();
+    let mut types = 0;
+    for source in ["crates/client/src", "crates/emulator/src"] {
+        for file in sources(&root().join(source)) {
+            let text = fs::read_to_string(&file).unwrap();
+            let mut has_example = false;
+            for line in text.lines() {
+                // What is not for users is `pub(crate)`: the compiler warns of a `pub` that cannot be reached.
+                let is_type = ["pub struct ", "pub enum ", "pub trait ", "pub type "]
+                    .iter()
+                    .any(|kind| line.starts_with(kind));
+                if is_type {
+                    types += 1;
+                    if !has_example {
+                        without.push(format!("{}: {line}", file.display()));
+                    }
+                }
+                let goes_on =
+                    line.starts_with("///") || line.starts_with('#') || line.starts_with([' ', ')']);
+                has_example = line.starts_with("/// ```") || (goes_on && has_example);
+            }
+        }
+    }
+    assert!(types > 80, "{types}");
+    assert!(without.is_empty(), "give these an example of a few lines: {without:#?}");
+}
+
+/// All Rust files below this folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| match path.is_dir() {
+            true => sources(&path),
+            false => vec![path],
+        })
+        .collect()
+}
+
 struct Page {
     path: PathBuf,
     text: String,

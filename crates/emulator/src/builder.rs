@@ -315,6 +315,18 @@ impl Place {
 }
 
 /// A cluster or a broker that does not start.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use maxq_emulator::{Cluster, StartErrorKind};
+///
+/// let error = Cluster::start(0).await.unwrap_err();
+/// assert_eq!(error.kind(), &StartErrorKind::NoBrokers);
+/// assert_eq!(error.to_string(), "a cluster has at least one broker");
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct StartError {
     kind: StartErrorKind,
@@ -322,6 +334,18 @@ pub struct StartError {
 }
 
 /// Why a cluster or a broker does not start.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use maxq_emulator::{Cluster, StartErrorKind};
+///
+/// let cluster = Cluster::start(1).await?;
+/// let again = Cluster::builder().port(cluster.name_server().port()).start().await;
+/// assert!(matches!(again.unwrap_err().kind(), StartErrorKind::Listen(_)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StartErrorKind {

@@ -7,6 +7,21 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::time::Instant;
 
 /// Tells the time to every part of one cluster.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::{Duration, UNIX_EPOCH};
+/// use maxq_emulator::{Clock, Cluster};
+///
+/// tokio::time::pause();
+/// let clock = Clock::starting_at(UNIX_EPOCH + Duration::from_secs(1_700_000_000));
+/// let cluster = Cluster::builder().clock(clock).start().await?;
+/// tokio::time::advance(Duration::from_secs(60)).await;
+/// assert_eq!(clock.now(), UNIX_EPOCH + Duration::from_secs(1_700_000_060));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     began: Instant,

@@ -15,6 +15,19 @@ use crate::{
 };
 
 /// One request that came to the cluster.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// let cluster = Cluster::start(2).await?;
+/// // .. use the cluster ..
+/// for request in cluster.requests() {
+///     println!("{:?} was asked {:?} about {:?}", request.server, request.code.name(), request.topic);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RequestRecord {
@@ -41,6 +54,21 @@ pub struct RequestRecord {
 }
 
 /// A server of the cluster.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// use maxq_emulator::ServerName;
+///
+/// let cluster = Cluster::start(2).await?;
+/// // .. use the cluster ..
+/// let requests = cluster.requests();
+/// let at_the_second_broker = requests.iter().filter(|request| request.server == ServerName::Broker(1));
+/// # assert_eq!(at_the_second_broker.count(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServerName {
     /// A name server.

@@ -8,6 +8,18 @@ use std::{fmt, str::FromStr};
 use maxq_protocol::{HeaderEncoding, LanguageCode, RemotingCommand, ResponseCode, Version};
 
 /// The RocketMQ version whose answers, remarks and quirks are given.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// use maxq_emulator::EmulatedVersion;
+///
+/// let cluster = Cluster::builder().emulate("4.9.7").start().await?;
+/// assert_eq!(cluster.version(), EmulatedVersion::V4_9_7);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EmulatedVersion {
@@ -242,6 +254,13 @@ impl FromStr for EmulatedVersion {
 }
 
 /// A version that is not emulated.
+///
+/// ```
+/// use maxq_emulator::EmulatedVersion;
+///
+/// let error = "3.2.6".parse::<EmulatedVersion>().unwrap_err();
+/// assert!(error.to_string().contains("is not emulated"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("RocketMQ {0:?} is not emulated; say \"4.9.7\" or \"5.5.0\"")]
 pub struct UnknownVersion(pub String);

@@ -14,6 +14,19 @@ use maxq_protocol::{
 use crate::{broker::Broker, client::Channel};
 
 /// A message as a broker has stored it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// let cluster = Cluster::builder().topic("orders", 4).start().await?;
+/// // .. the code under test sends ..
+/// for stored in cluster.stored("orders") {
+///     println!("{} {} at {}: {:?}", stored.broker, stored.queue_id(), stored.queue_offset(), stored.body());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stored {
@@ -73,6 +86,19 @@ impl Stored {
 }
 
 /// A client that a broker knows by its heartbeats.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// let cluster = Cluster::start(1).await?;
+/// // .. clients connect ..
+/// for client in cluster.clients() {
+///     println!("{} is known to {} for {:?}", client.client_id, client.broker, client.producer_groups);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RegisteredClient {

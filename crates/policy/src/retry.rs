@@ -8,6 +8,15 @@ use maxq_protocol::ResponseCode;
 use crate::{answer::Action, route::PublishQueue, time::Time};
 
 /// When a send tries again.
+///
+/// ```
+/// use core::time::Duration;
+/// use maxq_policy::RetryPolicy; // maxq::RetryPolicy
+///
+/// let patient = RetryPolicy::default().attempts(5).attempt_timeout(Duration::from_millis(500));
+/// let at_most_once = RetryPolicy::never_after_unknown();
+/// assert!(patient.retry_after_unknown && !at_most_once.retry_after_unknown);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RetryPolicy {
@@ -28,6 +37,13 @@ pub struct RetryPolicy {
 }
 
 /// Whose rules a plan follows.
+///
+/// ```
+/// use maxq_policy::{Parity, RetryPolicy, Rules}; // maxq::{Parity, RetryPolicy, Rules}
+///
+/// assert_eq!(RetryPolicy::default().rules, Rules::Maxq);
+/// assert_eq!(RetryPolicy::java_sync(Parity::V5).rules, Rules::JavaSync(Parity::V5));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Rules {
@@ -42,6 +58,13 @@ pub enum Rules {
 }
 
 /// Which of Apache's clients.
+///
+/// ```
+/// use maxq_policy::{Parity, RetryPolicy}; // maxq::{Parity, RetryPolicy}
+///
+/// // As the synchronous send of Apache's client 4.9, its ladder for slow brokers on.
+/// let policy = RetryPolicy::java_sync(Parity::V4_9).latency_fault(true);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Parity {
@@ -193,6 +216,13 @@ pub enum AttemptEnd {
 }
 
 /// What is known of a message after a failed send.
+///
+/// ```
+/// use maxq_policy::Outcome; // maxq::Outcome
+///
+/// // The worst attempt decides.
+/// assert!(Outcome::Unknown > Outcome::Refused && Outcome::Refused > Outcome::NotSent);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
     /// No broker has it.

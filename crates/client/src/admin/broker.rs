@@ -8,6 +8,22 @@ use super::Admin;
 use crate::RequestError;
 
 /// What a broker tells of itself: about eighty entries, which differ between versions.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// for cluster in client.admin().clusters().await? {
+///     for broker in &cluster.brokers {
+///         let Some(master) = broker.master() else { continue };
+///         let runtime = client.admin().broker_runtime(master).await?;
+///         println!("{}: {:?}, for {:?} s", broker.name, runtime.version(), runtime.uptime_seconds());
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokerRuntime {

@@ -13,6 +13,22 @@ use super::{Admin, all};
 use crate::{MessageView, RequestError};
 
 /// Which messages with a key are wanted.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{Message, admin::KeyQuery};
+///
+/// producer.send(Message::new("orders", "paid").key("42")).await?;
+/// let query = KeyQuery::default().most(10).begin(1_700_000_000_000);
+/// let found = client.admin().query_by_key("orders", "42", query).await?;
+/// assert_eq!(found.messages.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct KeyQuery {
@@ -54,6 +70,26 @@ impl KeyQuery {
 }
 
 /// What a query by key has found.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # use maxq::Message;
+/// let receipt = producer.send(Message::new("orders", "paid")).await?;
+/// let found = client.admin().query_by_unique_key("orders", receipt.message_id().as_str()).await?;
+/// for message in &found.messages {
+///     println!("{} at {}", message.queue(), message.queue_offset());
+/// }
+/// for (broker, error) in &found.unanswered {
+///     eprintln!("{broker} could not be asked: {error}");
+/// }
+/// # assert_eq!(found.messages.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Found {

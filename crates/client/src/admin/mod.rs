@@ -29,6 +29,24 @@ pub use view::{Broker, Cluster, QueueGroup, QueueState, TopicAtBroker, TopicDesc
 ///
 /// Every request has the client's request timeout (default 3 s) and is sent once. Most calls are one request; those
 /// that ask for a route first may take that long for each. Several brokers are asked at once.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// use std::time::Duration;
+/// use maxq::admin::TopicSettings;
+///
+/// let admin = client.admin();
+/// admin.ensure_topic("parcels", TopicSettings::default().queues(4), Duration::from_secs(5)).await?;
+/// assert!(admin.topics().await?.contains(&"parcels".to_owned()));
+/// for queue in admin.queues("parcels").await? {
+///     println!("{queue}: {} to {}", admin.min_offset(&queue).await?, admin.max_offset(&queue).await?);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Admin {
     client: Client,

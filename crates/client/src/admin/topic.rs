@@ -16,6 +16,13 @@ use super::{
 use crate::{ErrorCode, RequestError, remoting::Call, route::Wish};
 
 /// A topic to create or change.
+///
+/// ```
+/// use maxq::admin::TopicSettings;
+///
+/// // To be read only: what is in it stays, and nothing new comes.
+/// let settings = TopicSettings::default().queues(4).perm(4);
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TopicSettings {

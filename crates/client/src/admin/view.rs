@@ -7,6 +7,18 @@ use maxq_protocol::body::{BrokerData, ClusterInfo, TopicConfig, TopicRouteData, 
 use crate::MessageQueue;
 
 /// A cluster: a name and its brokers.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// for cluster in client.admin().clusters().await? {
+///     println!("{}: {} brokers", cluster.name, cluster.brokers.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Cluster {
@@ -17,6 +29,19 @@ pub struct Cluster {
 }
 
 /// A broker: a master and its replicas under one name.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// let route = client.admin().route("orders").await?;
+/// for broker in &route.brokers {
+///     println!("{}: master at {:?}, {} addresses", broker.name, broker.master(), broker.addresses.len());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Broker {
@@ -29,6 +54,17 @@ pub struct Broker {
 }
 
 /// The route of a topic.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// let route = client.admin().route("orders").await?;
+/// assert_eq!((route.readable_queues().len(), route.writable_queues().len()), (4, 4));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicRoute {
@@ -41,6 +77,18 @@ pub struct TopicRoute {
 }
 
 /// The queues of a topic on one broker.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// for group in client.admin().route("orders").await?.queues {
+///     println!("{}: {} to read, {} to write, perm {}", group.broker, group.read_queues, group.write_queues, group.perm);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueGroup {
@@ -55,6 +103,20 @@ pub struct QueueGroup {
 }
 
 /// All about a topic.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # use maxq::Message;
+/// producer.send(Message::new("orders", "paid")).await?;
+/// let description = client.admin().describe_topic("orders").await?;
+/// assert_eq!(description.messages(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicDescription {
@@ -65,6 +127,18 @@ pub struct TopicDescription {
 }
 
 /// What one broker holds of a topic.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// for at in client.admin().describe_topic("orders").await?.brokers {
+///     println!("{}: {} queues, ordered: {:?}", at.broker.name, at.write_queues, at.order);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TopicAtBroker {
@@ -85,6 +159,20 @@ pub struct TopicAtBroker {
 }
 
 /// The offsets of one queue.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// for at in client.admin().describe_topic("orders").await?.brokers {
+///     for state in &at.queues {
+///         println!("{}: {} messages, the last one at {:?}", state.queue, state.messages(), state.last_stored);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueState {

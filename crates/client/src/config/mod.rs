@@ -320,6 +320,23 @@ pub struct ProducerConfig {
 }
 
 /// What happens to a message for which a producer's limits have no room.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// use maxq::{Message, Overflow, ProducerConfig, SendErrorKind};
+///
+/// let config = ProducerConfig::new("orders").limits(100, 1 << 20).overflow(Overflow::Reject);
+/// let producer = client.producer(config)?;
+/// match producer.send(Message::new("orders", "paid")).await {
+///     Err(error) if error.kind() == SendErrorKind::Overloaded => println!("later: {:?}", error.into_messages()),
+///     sent => println!("{:?}", sent?.queue()),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -331,6 +348,13 @@ pub enum Overflow {
 }
 
 /// Which bodies are compressed, and how.
+///
+/// ```
+/// use maxq::{CompressionChoice, ProducerConfig};
+///
+/// let small = ProducerConfig::new("orders").compression(CompressionChoice::Zlib { from: 1_024, level: 9 });
+/// let quick = ProducerConfig::new("orders").compression(CompressionChoice::Lz4 { from: 4_096 });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CompressionChoice {
@@ -369,6 +393,13 @@ impl CompressionChoice {
 }
 
 /// Where work is done that would hold up the other tasks of a thread: compressing bodies of more than 16 KiB.
+///
+/// ```
+/// use maxq::{ClientConfig, Offload};
+///
+/// // Together with a seed, a paused clock and the emulator's virtual network, every run is the same.
+/// let config = ClientConfig::new("10.0.0.1:9876").seed(7).offload(Offload::Inline);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Offload {

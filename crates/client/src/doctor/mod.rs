@@ -1,12 +1,15 @@
 //! Finds out why a cluster cannot be used, or that it can: names, ports, protocol, name servers, every advertised
 //! broker, a topic's route and permission, a test message, clocks.
 //!
-//! ```no_run
-//! # async fn run() {
+//! ```
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() {
 //! use maxq::{ClientConfig, doctor};
 //!
+//! // Nobody listens on port 1.
 //! let examination = doctor::Examination::new().topic("orders");
-//! let report = doctor::examine(ClientConfig::new("127.0.0.1:9876"), examination).await;
+//! let report = doctor::examine(ClientConfig::new("127.0.0.1:1"), examination).await;
+//! assert_eq!(report.verdict(), doctor::Verdict::Unreachable);
 //! for check in report.with(doctor::State::Failed) {
 //!     eprintln!("{check}");
 //! }
@@ -35,6 +38,14 @@ use crate::{
 pub use report::{Check, CheckKind, Report, State, Verdict};
 
 /// What is looked at.
+///
+/// ```
+/// use std::time::Duration;
+/// use maxq::doctor::Examination;
+///
+/// // Looks at everything and stores nothing.
+/// let examination = Examination::new().topic("orders").test_send(false).most_skew(Duration::from_secs(1));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Examination {

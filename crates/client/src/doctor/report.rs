@@ -5,6 +5,22 @@ use std::fmt;
 use crate::ErrorCode;
 
 /// What was found, in the order in which it was looked at.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let config = maxq::ClientConfig::new(cluster.name_servers());
+/// use maxq::doctor::{self, Examination, State, Verdict};
+///
+/// let report = doctor::examine(config, Examination::new().topic("orders")).await;
+/// for check in report.with(State::Failed) {
+///     eprintln!("{check}");
+/// }
+/// assert_eq!(report.verdict(), Verdict::Well);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -13,6 +29,23 @@ pub struct Report {
 }
 
 /// One thing that was looked at.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let config = maxq::ClientConfig::new(cluster.name_servers());
+/// # use maxq::doctor::{self, Examination};
+/// let report = doctor::examine(config, Examination::new()).await;
+/// for check in &report.checks {
+///     println!("{} {}: {}", check.kind.name(), check.target, check.found);
+///     if let Some(fix) = &check.fix {
+///         println!("  {fix}");
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Check {
@@ -31,6 +64,22 @@ pub struct Check {
 }
 
 /// What kind of thing was looked at.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let config = maxq::ClientConfig::new(cluster.name_servers());
+/// # use maxq::doctor::{self, Examination};
+/// use maxq::doctor::CheckKind;
+///
+/// let report = doctor::examine(config, Examination::new()).await;
+/// for broker in report.of(CheckKind::Broker) {
+///     println!("{}: {}", broker.target, broker.found);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum CheckKind {
@@ -57,6 +106,22 @@ pub enum CheckKind {
 }
 
 /// How a thing is.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let config = maxq::ClientConfig::new(cluster.name_servers());
+/// # use maxq::doctor::{self, Examination};
+/// use maxq::doctor::State;
+///
+/// let report = doctor::examine(config, Examination::new()).await;
+/// // Without a topic, some checks are left out.
+/// assert!(report.with(State::Skipped).count() > 0);
+/// assert_eq!(report.with(State::Failed).count(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// As it should be.
@@ -70,6 +135,23 @@ pub enum State {
 }
 
 /// The sum of all checks.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let config = maxq::ClientConfig::new(cluster.name_servers());
+/// # use maxq::doctor::{self, Examination};
+/// use maxq::doctor::Verdict;
+///
+/// match doctor::examine(config, Examination::new()).await.verdict() {
+///     Verdict::Well => println!("go on"),
+///     Verdict::Failed => println!("something is wrong"),
+///     Verdict::Unreachable => println!("no name server can be reached"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Nothing failed; there may be warnings.

@@ -6,6 +6,14 @@
 use std::fmt;
 
 /// A stable code such as `MQ2003`.
+///
+/// ```
+/// use maxq::ErrorCode;
+///
+/// let code = ErrorCode::from_text("MQ2002").unwrap();
+/// assert_eq!(code, ErrorCode::TOPIC_NOT_FOUND);
+/// println!("{code}: {}. What to do: {}.", code.title(), code.advice());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ErrorCode(u16);
 

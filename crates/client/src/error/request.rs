@@ -11,6 +11,14 @@ use crate::{
 };
 
 /// A configuration that cannot work. Nothing was done.
+///
+/// ```
+/// use maxq::{ClientConfig, ErrorCode};
+///
+/// let error = ClientConfig::from_url("rocketmq://ns-1/?gruop=orders").unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::CONFIG);
+/// assert!(error.to_string().contains("\"gruop\" is no key"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError(String);
 
@@ -34,6 +42,18 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// A client that could not be connected. Nothing is left behind; trying again is fine.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use maxq::{ErrorCode, Producer};
+///
+/// // Nobody listens on port 1.
+/// let error = Producer::connect("rocketmq://127.0.0.1:1/?group=orders").await.unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::NAME_SERVER_UNREACHABLE);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ConnectError(Box<Connecting>);
 
@@ -77,6 +97,20 @@ impl fmt::Display for ConnectError {
 impl std::error::Error for ConnectError {}
 
 /// A request to a name server or broker that failed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// use maxq::ErrorCode;
+///
+/// let error = client.admin().route("no-such-topic").await.unwrap_err();
+/// assert_eq!(error.code(), ErrorCode::TOPIC_NOT_FOUND);
+/// println!("{error}: the server answered {:?}", error.response_code());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct RequestError(Box<Failed>);
 
@@ -90,6 +124,21 @@ struct Failed {
 }
 
 /// What kind of failure a [`RequestError`] is.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// use maxq::RequestErrorKind;
+///
+/// match client.admin().route("no-such-topic").await {
+///     Err(error) if error.kind() == RequestErrorKind::NoRoute => println!("make it first"),
+///     route => println!("{:?}", route?.queues),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RequestErrorKind {

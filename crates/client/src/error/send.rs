@@ -8,6 +8,21 @@ use super::{ErrorCode, request::first_line};
 use crate::{Message, remoting::Phase};
 
 /// One attempt of a send at one broker.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # use maxq::Message;
+/// let receipt = producer.send(Message::new("orders", "paid")).await?;
+/// for attempt in receipt.attempts() {
+///     println!("{} at {} took {:?}", attempt.broker(), attempt.address(), attempt.elapsed());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub(crate) broker: Arc<str>,
@@ -107,6 +122,26 @@ pub(crate) struct SendFailure {
 }
 
 /// What kind of failure a [`SendError`] is.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{Message, SendErrorKind};
+///
+/// match producer.send(Message::new("orders", "")).await {
+///     Ok(receipt) => println!("stored in {}", receipt.queue()),
+///     Err(error) => match error.kind() {
+///         SendErrorKind::Busy | SendErrorKind::Overloaded => println!("send slower"),
+///         SendErrorKind::Invalid | SendErrorKind::TooLarge => println!("the message is at fault: {error}"),
+///         _ => eprintln!("{error}"),
+///     },
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum SendErrorKind {

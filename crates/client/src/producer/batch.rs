@@ -93,6 +93,15 @@ fn misfit(first: &Message, message: &Message) -> Option<BatchErrorKind> {
 }
 
 /// Messages that cannot be one batch. They come back.
+///
+/// ```
+/// use maxq::{BatchErrorKind, Message, MessageBatch};
+///
+/// let error = MessageBatch::new([Message::new("orders", "paid"), Message::new("parcels", "sent")]).unwrap_err();
+/// assert_eq!((error.kind(), error.index()), (BatchErrorKind::OtherTopic, 1));
+/// let messages = error.into_messages(); // yours again
+/// # assert_eq!(messages.len(), 2);
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct BatchError {
     kind: BatchErrorKind,
@@ -101,6 +110,12 @@ pub struct BatchError {
 }
 
 /// Why messages cannot be one batch.
+///
+/// ```
+/// use maxq::{BatchErrorKind, MessageBatch};
+///
+/// assert_eq!(MessageBatch::new([]).unwrap_err().kind(), BatchErrorKind::Empty);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BatchErrorKind {
@@ -159,6 +174,22 @@ impl fmt::Debug for BatchError {
 impl std::error::Error for BatchError {}
 
 /// The receipts of a batch, in the order of its messages.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{Message, MessageBatch};
+///
+/// let batch = MessageBatch::new((0..3).map(|n| Message::new("orders", n.to_string())))?;
+/// for receipt in &producer.send_batch(batch).await? {
+///     println!("{} is in {} at {}", receipt.message_id(), receipt.queue(), receipt.queue_offset());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct BatchReceipt {
     receipts: Vec<SendReceipt>,
@@ -208,6 +239,22 @@ impl<'a> IntoIterator for &'a BatchReceipt {
 }
 
 /// A batch that has not begun. Await it for its receipts. Dropped, nothing happened.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use std::time::Duration;
+/// use maxq::{Message, MessageBatch};
+///
+/// let batch = MessageBatch::new((0..3).map(|n| Message::new("orders", n.to_string())))?;
+/// let receipt = producer.send_batch(batch).timeout(Duration::from_secs(1)).await?;
+/// assert_eq!(receipt.receipts().len(), 3);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until this is awaited"]
 #[derive(Debug)]
 pub struct SendingBatch {

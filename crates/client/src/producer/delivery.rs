@@ -18,6 +18,26 @@ use crate::{ErrorCode, SendError, SendErrorKind, admission::Permit, error::SendF
 ///
 /// Dropping it does not cancel the message; [`Producer::flush`] and [`Producer::close`] wait for it.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # use maxq::Message;
+/// let delivery = producer.send(Message::new("orders", "paid")).enqueue().await?;
+/// // .. go on with something else ..
+/// println!("it is in {}", delivery.await?.queue());
+///
+/// let delivery = producer.send(Message::new("orders", "packed")).enqueue().await?;
+/// delivery.on_complete(|end| match end {
+///     Ok(receipt) => println!("it is in {}", receipt.queue()),
+///     Err(error) => eprintln!("{error}"),
+/// });
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Cancel safety
 /// Safe: it may be awaited again after a dropped wait (`&mut delivery`), and the message goes its way.
 #[must_use = "the message is sent either way, but nobody hears whether that worked"]

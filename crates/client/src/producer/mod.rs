@@ -41,14 +41,18 @@ use tally::{Tally, Ticket, UnderWay};
 
 /// Sends messages. Cheap to clone; all clones are one producer.
 ///
-/// ```no_run
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::start(1).await?;
+/// # let url = format!("rocketmq://{}/?group=orders", cluster.name_servers());
 /// use maxq::{Message, Producer};
 ///
-/// let producer = Producer::connect("rocketmq://127.0.0.1:9876/?group=orders").await?;
+/// let producer = Producer::connect(&url).await?; // rocketmq://127.0.0.1:9876/?group=orders
 /// let receipt = producer.send(Message::new("orders", "paid").key("42")).await?;
 /// println!("{} is in {}", receipt.message_id(), receipt.queue());
-/// # Ok(()) }
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Producer {
@@ -264,6 +268,22 @@ fn queues_of(info: &PublishInfo) -> Vec<MessageQueue> {
 }
 
 /// What ended while a flush waited, and what did not.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use std::time::Duration;
+/// # use maxq::Message;
+///
+/// drop(producer.send(Message::new("orders", "paid")).enqueue().await?);
+/// let report = producer.flush(Duration::from_secs(5)).await;
+/// assert_eq!(report.pending, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlushReport {

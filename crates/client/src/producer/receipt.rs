@@ -11,6 +11,21 @@ use crate::{Attempt, MessageQueue};
 
 /// The unique id that the client gave a message (property `UNIQ_KEY`): 32 hex digits. What Apache's client calls
 /// `msgId`.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # use maxq::Message;
+/// let receipt = producer.send(Message::new("orders", "paid")).await?;
+/// assert_eq!(receipt.message_id().as_str().len(), 32);
+/// // What the consumer sees, and what tools look for.
+/// assert_eq!(cluster.stored("orders")[0].unique_id(), Some(receipt.message_id().as_str()));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct MessageId(UniqueIdText);
 
@@ -52,6 +67,22 @@ impl std::hash::Hash for MessageId {
 }
 
 /// How well a message is stored. All four are stored.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{Message, StoreStatus};
+///
+/// let receipt = producer.send(Message::new("orders", "paid")).await?;
+/// if receipt.status() != StoreStatus::Ok {
+///     eprintln!("stored, but not as safely as it should be: {:?}", receipt.status());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StoreStatus {
@@ -78,6 +109,20 @@ impl StoreStatus {
 }
 
 /// A stored message: where it is, and how it got there.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # use maxq::Message;
+/// let receipt = producer.send(Message::new("orders", "paid").key("42")).await?;
+/// println!("{} is in {} at {}", receipt.message_id(), receipt.queue(), receipt.queue_offset());
+/// assert!(!receipt.maybe_duplicate());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct SendReceipt {
     pub(crate) message_id: MessageId,

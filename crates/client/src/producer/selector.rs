@@ -45,6 +45,21 @@ where
 /// The queue that belongs to a key: always the same one, as long as the number of queues stays.
 ///
 /// As Apache's `SelectMessageQueueByHash` with a text, so that Java and Maxq choose the same queue for it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{ByKey, Message};
+///
+/// let paid = producer.send(Message::new("orders", "paid")).select_by(ByKey::new("order-42")).await?;
+/// let packed = producer.send(Message::new("orders", "packed")).select_by(ByKey::new("order-42")).await?;
+/// assert_eq!(paid.queue(), packed.queue());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct ByKey(String);
 
@@ -68,6 +83,22 @@ impl fmt::Debug for ByKey {
 }
 
 /// Any queue, all equally likely (Apache's `SelectMessageQueueByRandom`). Clones share one sequence of choices.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use maxq::{ByChance, Message};
+///
+/// let anywhere = ByChance::seeded(7);
+/// for n in 0..3 {
+///     producer.send(Message::new("orders", n.to_string())).select_by(anywhere.clone()).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct ByChance(Arc<AtomicU64>);
 

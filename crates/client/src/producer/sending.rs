@@ -15,6 +15,25 @@ use crate::{Message, MessageQueue, SendError};
 
 /// A send that has not begun. Await it for a receipt, or end it with [`oneway`](Self::oneway). Dropped, nothing
 /// happened.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use std::time::Duration;
+/// use maxq::{ByKey, Message, RetryPolicy};
+///
+/// let receipt = producer
+///     .send(Message::new("orders", "paid"))
+///     .select_by(ByKey::new("order-42"))
+///     .timeout(Duration::from_secs(1))
+///     .retry(RetryPolicy::never_after_unknown())
+///     .await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until this is awaited"]
 #[derive(Debug)]
 pub struct Sending {
@@ -126,6 +145,23 @@ pub(super) struct Order {
 
 /// The future of a send. `Send` and `'static`, so it can be spawned.
 ///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// use std::future::IntoFuture;
+/// # use maxq::Message;
+///
+/// // It owns all that it needs, so it can be spawned, or driven together with others.
+/// let first = producer.send(Message::new("orders", "paid")).into_future();
+/// let second = producer.send(Message::new("orders", "packed")).into_future();
+/// let (first, second) = tokio::try_join!(first, second)?;
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Cancel safety
 /// Dropped before the message was written, nothing is sent; afterwards a broker may store it.
 #[must_use = "nothing is sent until this is awaited"]
@@ -156,6 +192,18 @@ impl IntoFuture for Sending {
 }
 
 /// A one-way send that has not begun.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # use maxq::Message;
+/// producer.send(Message::new("orders", "seen")).oneway().await?;
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "nothing is sent until this is awaited"]
 #[derive(Debug)]
 pub struct SendingOneway(Sending);

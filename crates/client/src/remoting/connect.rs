@@ -9,6 +9,23 @@ use tokio::{
 };
 
 /// A byte stream to a name server or a broker.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use maxq::{Client, ClientConfig, Stream};
+/// use maxq_emulator::{Cluster, VirtualNetwork};
+///
+/// let network = VirtualNetwork::seeded(7);
+/// let cluster = Cluster::builder().virtual_network(&network).start().await?;
+/// let config = ClientConfig::new(cluster.name_servers()).connector(move |address: String| {
+///     let network = network.clone();
+///     async move { Ok(Stream::Boxed(Box::new(network.dial(&address).await?))) }
+/// });
+/// let client = Client::connect(config).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[non_exhaustive]
 pub enum Stream {
     /// TCP, split without a lock.
@@ -18,6 +35,16 @@ pub enum Stream {
 }
 
 /// What a [`Stream::Boxed`] has to be.
+///
+/// ```
+/// use maxq::{ReadWrite, Stream};
+///
+/// fn boxed(stream: impl ReadWrite + 'static) -> Stream {
+///     Stream::Boxed(Box::new(stream))
+/// }
+/// let (ours, _theirs) = tokio::io::duplex(64);
+/// let stream = boxed(ours);
+/// ```
 pub trait ReadWrite: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> ReadWrite for T {}
@@ -32,6 +59,21 @@ impl fmt::Debug for Stream {
 }
 
 /// The future of [`Connect::connect`].
+///
+/// ```
+/// use maxq::{Connect, Connecting, Stream};
+///
+/// /// Counts what it dials.
+/// struct Counting(std::sync::atomic::AtomicUsize);
+///
+/// impl Connect for Counting {
+///     fn connect(&self, address: &str) -> Connecting {
+///         self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+///         let address = address.to_owned();
+///         Box::pin(async move { Ok(Stream::Tcp(tokio::net::TcpStream::connect(address).await?)) })
+///     }
+/// }
+/// ```
 pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 
 /// Opens streams. Any `Fn(String) -> impl Future<Output = io::Result<Stream>>` is one.
@@ -39,6 +81,22 @@ pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 /// The address is `host:port` as configured or as a name server gave it, after
 /// [`map_address`](crate::ClientConfig::map_address). The client bounds the time. An error of the kind
 /// [`NotFound`](io::ErrorKind::NotFound) says that the host's name is not known.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// use maxq::{Client, ClientConfig, Stream};
+/// use tokio::net::TcpStream;
+///
+/// let config = ClientConfig::new(cluster.name_servers()).connector(|address: String| async move {
+///     println!("dialling {address}");
+///     Ok(Stream::Tcp(TcpStream::connect(address).await?))
+/// });
+/// let client = Client::connect(config).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Connect: Send + Sync + 'static {
     /// Opens a stream to `address`.
     fn connect(&self, address: &str) -> Connecting;

@@ -129,6 +129,20 @@ impl State {
 }
 
 /// One broker of a cluster.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// let cluster = Cluster::start(2).await?;
+/// let broker = cluster.broker(1);
+/// println!("{} listens on {}", broker.name(), broker.address());
+/// broker.set_read_only(true);
+/// cluster.freeze_broker(0);
+/// assert!(cluster.broker(0).is_frozen() && broker.is_read_only());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct BrokerHandle<'a> {
     pub(super) slot: &'a BrokerSlot,

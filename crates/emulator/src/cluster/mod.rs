@@ -24,6 +24,23 @@ use crate::{
 ///
 /// Dropping it closes all sockets and ends all tasks as soon as the runtime gets to them; [`stop`](Self::stop) also
 /// waits for that.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use maxq_emulator::{Cluster, Effect, Fault, On};
+///
+/// let cluster = Cluster::start(3).await?;
+/// println!("name server: {}", cluster.name_servers());
+/// cluster.create_topic("orders", 4)?;
+/// cluster.kill_broker(1).await;
+/// cluster.freeze_broker(2);
+/// cluster.fault(Fault::on(On::Send).once().then(Effect::DropAnswer));
+/// assert_eq!(cluster.stored_count("orders"), 0);
+/// cluster.stop().await;
+/// # Ok(())
+/// # }
+/// ```
 pub struct Cluster {
     pub(crate) name_servers: Vec<NameServerSlot>,
     pub(crate) brokers: Vec<BrokerSlot>,

@@ -78,6 +78,19 @@ impl NameServerSlot {
 }
 
 /// One name server of a cluster.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// let cluster = Cluster::builder().name_servers(2).topic("orders", 4).start().await?;
+/// // They disagree: the second one does not know the topic.
+/// cluster.name_server_at(1).route_override("orders", None);
+/// assert!(cluster.name_server_at(0).route("orders").is_some());
+/// assert!(cluster.name_server_at(1).route("orders").is_none());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy)]
 pub struct NameServerHandle<'a> {
     pub(super) slot: &'a NameServerSlot,

@@ -15,6 +15,23 @@ pub use crate::network::Goodbye;
 /// are numbers of milliseconds. What has a default may be left out.
 ///
 /// A request for which the table says "stored" is carried out like any other; only its answer suffers.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// use std::time::Duration;
+/// use maxq_emulator::{Effect, Fault, On};
+///
+/// let cluster = Cluster::start(1).await?;
+/// // Stored, and the answer comes 100 to 200 ms later.
+/// let late = Effect::jitter(Duration::from_millis(100)..=Duration::from_millis(200));
+/// cluster.fault(Fault::on(On::Send).times(3).then(late));
+/// // Not stored, and answered with a code of your choice.
+/// cluster.fault(Fault::on(On::Send).then(Effect::refuse(13, "the message is illegal")));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "kebab-case", rename_all_fields = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -209,6 +226,13 @@ pub enum Effect {
 }
 
 /// Whether a request is carried out before something happens to it.
+///
+/// ```
+/// use maxq_emulator::{Effect, Goodbye, When};
+///
+/// // Stored, and then the connection breaks: the sender cannot know.
+/// let lost = Effect::Close { when: When::AfterStoring, goodbye: Goodbye::Reset };
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum When {
@@ -220,6 +244,12 @@ pub enum When {
 }
 
 /// The five remarks of a broker that is busy.
+///
+/// ```
+/// use maxq_emulator::{Busy, Effect, Fault, On};
+///
+/// let fault = Fault::on(On::Send).times(2).then(Effect::Busy { tag: Busy::Overload });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Busy {
@@ -236,6 +266,13 @@ pub enum Busy {
 }
 
 /// A place in the middle of a frame.
+///
+/// ```
+/// use maxq_emulator::{Effect, Fault, FramePart, Goodbye, On};
+///
+/// let cut = Effect::CutFrame { at: FramePart::Header, goodbye: Goodbye::Fin };
+/// let fault = Fault::on(On::Send).once().then(cut);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FramePart {
@@ -248,6 +285,12 @@ pub enum FramePart {
 }
 
 /// How a name server may tell a route.
+///
+/// ```
+/// use maxq_emulator::{Effect, Fault, On, RouteVariant};
+///
+/// let fault = Fault::on(On::Route).topic("orders").then(Effect::Route { variant: RouteVariant::NoMaster });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]

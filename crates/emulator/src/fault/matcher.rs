@@ -9,6 +9,13 @@ use super::{Effect, Fault};
 use crate::{ServerName, serve::Peer};
 
 /// What a fault watches for. As JSON: the name in kebab-case, or `{"code": 310}`.
+///
+/// ```
+/// use maxq_emulator::{Effect, Fault, On};
+///
+/// let no_heartbeats = Fault::on(On::Heartbeat).then(Effect::DropRequest);
+/// let no_queries = Fault::on(On::Code(12)).then(Effect::not_supported(12));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -31,6 +38,22 @@ pub enum On {
 }
 
 /// A request, or a connection that opens, as closures see it.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// use maxq_emulator::Effect;
+///
+/// let cluster = Cluster::start(2).await?;
+/// // Every second queue is refused.
+/// cluster.intercept(|request| match request.queue_id() {
+///     Some(queue_id) if queue_id % 2 == 1 => Some(Effect::refuse(14, "not today")),
+///     _ => None,
+/// });
+/// # Ok(())
+/// # }
+/// ```
 pub struct RequestView<'a> {
     pub(crate) site: &'a Site,
     pub(crate) peer: &'a Peer,

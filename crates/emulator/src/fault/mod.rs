@@ -116,6 +116,21 @@ pub use self::{
 /// A fault: which requests it is for, how often it fires, and what it does.
 ///
 /// Made by [`on`](Self::on); without further words it is for every server and topic, fires always, and only observes.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// use maxq_emulator::{Busy, Effect, Fault, On};
+///
+/// let cluster = Cluster::start(2).await?;
+/// // The second to fourth send of the topic to this broker find it busy.
+/// let fault = Fault::on(On::Send).broker("broker-0").topic("orders").skip(1).times(3);
+/// let handle = cluster.fault(fault.then(Effect::Busy { tag: Busy::Overload }));
+/// assert_eq!(handle.fired(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[must_use = "a fault does nothing before it is given to `Cluster::fault`"]
@@ -316,6 +331,13 @@ impl Effect {
 }
 
 /// A fault that contradicts itself.
+///
+/// ```
+/// use maxq_emulator::{Fault, On};
+///
+/// let error = Fault::on(On::Send).chance(1.5).check().unwrap_err();
+/// assert_eq!(error.to_string(), "a chance is between 0 and 1");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FaultError(&'static str);
 

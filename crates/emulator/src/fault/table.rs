@@ -46,6 +46,21 @@ enum Source {
 type Closure = dyn Fn(&RequestView<'_>) -> Option<Effect> + Send + Sync;
 
 /// A fault of a cluster, and how often it has fired.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// use maxq_emulator::{Effect, Fault, On};
+///
+/// let cluster = Cluster::start(1).await?;
+/// cluster.fault(Fault::on(On::Send).then(Effect::disk_full()));
+/// for armed in cluster.faults() {
+///     println!("{} has fired {} times: {:?}", armed.id, armed.fired, armed.fault);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ArmedFault {
@@ -59,6 +74,22 @@ pub struct ArmedFault {
 }
 
 /// An armed fault. Dropping the handle leaves it armed.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// use maxq_emulator::{Effect, Fault, On};
+///
+/// let cluster = Cluster::start(1).await?;
+/// let full = cluster.fault(Fault::on(On::Send).then(Effect::disk_full()));
+/// // .. use the cluster ..
+/// println!("{} sends were refused", full.fired());
+/// full.remove();
+/// assert!(cluster.faults().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct FaultHandle {
     table: Arc<FaultTable>,

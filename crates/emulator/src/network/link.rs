@@ -28,6 +28,13 @@ pub(super) enum Side {
 }
 
 /// How a connection ends. As JSON: `"fin"` or `"reset"`.
+///
+/// ```
+/// use maxq_emulator::{Effect, Fault, Goodbye, On, When};
+///
+/// let polite = Effect::Close { when: When::InsteadOfStoring, goodbye: Goodbye::Fin };
+/// let fault = Fault::on(On::AnyRequest).once().then(polite);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goodbye {

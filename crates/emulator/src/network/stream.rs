@@ -15,6 +15,22 @@ use tokio::{
 use super::link::{Goodbye, Link, Read, Side};
 
 /// One end of a connection on a [`VirtualNetwork`](super::VirtualNetwork). Dropping it says goodbye to the other end.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use maxq_emulator::Cluster;
+/// use maxq_emulator::VirtualNetwork;
+/// use tokio::io::AsyncReadExt as _;
+///
+/// let network = VirtualNetwork::seeded(7);
+/// let cluster = Cluster::builder().virtual_network(&network).start().await?;
+/// let mut stream = network.dial(&cluster.name_servers()).await?;
+/// network.cut(&cluster.name_servers());
+/// assert!(stream.read_u8().await.is_err());
+/// # Ok(())
+/// # }
+/// ```
 pub struct VirtualStream {
     link: Arc<Link>,
     side: Side,

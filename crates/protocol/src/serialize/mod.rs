@@ -12,6 +12,12 @@ use crate::{
 };
 
 /// How a header is encoded (Apache's `SerializeType`).
+///
+/// ```
+/// use maxq_protocol::HeaderEncoding; // maxq::HeaderEncoding
+///
+/// assert_eq!(HeaderEncoding::default(), HeaderEncoding::Json);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum HeaderEncoding {
     /// Type byte 0: a JSON object. Every server reads it.
