@@ -57,6 +57,20 @@ async fn failed_question(network: &Network, broker: &str) -> RequestError {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_main_that_returns_an_error_prints_its_sentence() {
+    let network = of_route(|| Err(17));
+    let send = failed_send(&network).await;
+    assert_eq!(format!("{send:?}"), send.to_string());
+    assert!(format!("{send:#?}").contains("attempts"), "{send:#?}");
+    let request = failed_question(&network, "a").await;
+    assert_eq!(format!("{request:?}"), request.to_string());
+    let config = ClientConfig::from_url("kafka://a").unwrap_err();
+    assert_eq!(format!("{config:?}"), config.to_string());
+    let connect = maxq::Producer::connect("kafka://a").await.unwrap_err();
+    assert_eq!(format!("{connect:?}"), connect.to_string());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_sentence_of_a_name_server_that_is_not_there() {
     assert_eq!(
         failed_send(&Network::default()).await.to_string(),
@@ -260,7 +274,13 @@ async fn the_sentence_of_no_answer() {
 #[tokio::test(start_paused = true)]
 async fn errors_show_no_bodies() {
     let error = failed_send(&refusing(13, "no")).await;
-    for text in [error.to_string(), format!("{error:?}"), format!("{:?}", error.into_messages())] {
+    let texts = [
+        error.to_string(),
+        format!("{error:?}"),
+        format!("{error:#?}"),
+        format!("{:?}", error.into_messages()),
+    ];
+    for text in texts {
         assert!(!text.contains("secret"), "{text}");
     }
 }

@@ -19,7 +19,7 @@ use crate::{
 /// assert_eq!(error.code(), ErrorCode::CONFIG);
 /// assert!(error.to_string().contains("\"gruop\" is no key"));
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError(String);
 
 impl ConfigError {
@@ -39,6 +39,17 @@ impl fmt::Display for ConfigError {
     }
 }
 
+impl fmt::Debug for ConfigError {
+    /// As it is displayed, for that is what a `main` that returns it prints; `{:#?}` shows the fields.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() {
+            f.debug_tuple("ConfigError").field(&self.0).finish()
+        } else {
+            fmt::Display::fmt(self, f)
+        }
+    }
+}
+
 impl std::error::Error for ConfigError {}
 
 /// A client that could not be connected. Nothing is left behind; trying again is fine.
@@ -54,7 +65,7 @@ impl std::error::Error for ConfigError {}
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ConnectError(Box<Connecting>);
 
 #[derive(Clone, Debug)]
@@ -94,6 +105,13 @@ impl fmt::Display for ConnectError {
     }
 }
 
+impl fmt::Debug for ConnectError {
+    /// As it is displayed, for that is what a `main` that returns it prints; `{:#?}` shows the fields.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() { self.0.fmt(f) } else { fmt::Display::fmt(self, f) }
+    }
+}
+
 impl std::error::Error for ConnectError {}
 
 /// A request to a name server or broker that failed.
@@ -111,7 +129,7 @@ impl std::error::Error for ConnectError {}
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RequestError(Box<Failed>);
 
 #[derive(Clone, Debug)]
@@ -295,6 +313,13 @@ impl fmt::Display for RequestError {
             write!(f, "{address}: ")?;
         }
         write!(f, "{}; {} [{}]", self.0.what, self.0.code.advice(), self.0.code)
+    }
+}
+
+impl fmt::Debug for RequestError {
+    /// As it is displayed, for that is what a `main` that returns it prints; `{:#?}` shows the fields.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if f.alternate() { self.0.fmt(f) } else { fmt::Display::fmt(self, f) }
     }
 }
 

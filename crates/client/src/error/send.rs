@@ -250,8 +250,9 @@ impl fmt::Display for SendError {
 }
 
 impl fmt::Debug for SendError {
+    /// As it is displayed, for that is what a `main` that returns it prints; `{:#?}` shows the fields.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+        if f.alternate() { self.0.fmt(f) } else { fmt::Display::fmt(self, f) }
     }
 }
 
