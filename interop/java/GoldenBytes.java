@@ -1,11 +1,12 @@
 // Writes bytes with Apache's own classes, for the golden tests of `crates/protocol`; or reads with them what Maxq wrote.
 //
+//   cargo run -p maxq-interop -- golden [--write]       compares the committed files with what this writes, or replaces them
 //   java -cp CLASSPATH GoldenBytes.java OUTDIR          writes the files of crates/protocol/tests/fixtures/java-5.5.0
 //   java -cp CLASSPATH GoldenBytes.java --read INDIR    checks the files of `cargo run -p maxq-protocol --all-features
 //                                                       --example golden_bytes -- INDIR`; exit code 1 on a difference
 //
 // CLASSPATH needs rocketmq-broker of one version with all that it depends on, 5.5.0 for the committed files. The values here
-// are repeated in tests/golden.rs and examples/golden_bytes.rs.
+// are repeated in tests/golden/values.rs and headers.rs.
 
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -27,6 +28,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import com.alibaba.fastjson2.JSONWriter;
 import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
+import org.apache.rocketmq.common.BoundaryType;
 import org.apache.rocketmq.common.TopicConfig;
 import org.apache.rocketmq.common.UtilAll;
 import org.apache.rocketmq.common.compression.CompressionType;
@@ -38,18 +40,41 @@ import org.apache.rocketmq.common.message.MessageClientIDSetter;
 import org.apache.rocketmq.common.message.MessageDecoder;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageExtBrokerInner;
+import org.apache.rocketmq.common.message.MessageQueue;
 import org.apache.rocketmq.common.message.MessageVersion;
 import org.apache.rocketmq.common.sysflag.MessageSysFlag;
+import org.apache.rocketmq.remoting.CommandCustomHeader;
 import org.apache.rocketmq.remoting.protocol.LanguageCode;
 import org.apache.rocketmq.remoting.protocol.RemotingCommand;
 import org.apache.rocketmq.remoting.protocol.RemotingSerializable;
 import org.apache.rocketmq.remoting.protocol.SerializeType;
+import org.apache.rocketmq.remoting.protocol.admin.TopicOffset;
+import org.apache.rocketmq.remoting.protocol.admin.TopicStatsTable;
 import org.apache.rocketmq.remoting.protocol.body.ClusterInfo;
 import org.apache.rocketmq.remoting.protocol.body.KVTable;
 import org.apache.rocketmq.remoting.protocol.body.TopicList;
+import org.apache.rocketmq.remoting.protocol.header.CreateTopicRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.DeleteTopicRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.GetEarliestMsgStoretimeRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.GetEarliestMsgStoretimeResponseHeader;
+import org.apache.rocketmq.remoting.protocol.header.GetMaxOffsetRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.GetMaxOffsetResponseHeader;
+import org.apache.rocketmq.remoting.protocol.header.GetMinOffsetRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.GetTopicConfigRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.GetTopicStatsInfoRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.PullMessageRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.PullMessageResponseHeader;
+import org.apache.rocketmq.remoting.protocol.header.QueryConsumerOffsetRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.QueryMessageRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.QueryMessageResponseHeader;
+import org.apache.rocketmq.remoting.protocol.header.SearchOffsetRequestHeader;
 import org.apache.rocketmq.remoting.protocol.header.SendMessageRequestHeader;
 import org.apache.rocketmq.remoting.protocol.header.SendMessageRequestHeaderV2;
 import org.apache.rocketmq.remoting.protocol.header.SendMessageResponseHeader;
+import org.apache.rocketmq.remoting.protocol.header.UnregisterClientRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.UpdateConsumerOffsetRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.ViewMessageRequestHeader;
+import org.apache.rocketmq.remoting.protocol.header.namesrv.DeleteTopicFromNamesrvRequestHeader;
 import org.apache.rocketmq.remoting.protocol.header.namesrv.GetRouteInfoRequestHeader;
 import org.apache.rocketmq.remoting.protocol.heartbeat.ConsumeType;
 import org.apache.rocketmq.remoting.protocol.heartbeat.ConsumerData;
@@ -124,6 +149,182 @@ public class GoldenBytes {
 
     static RemotingCommand errorResponse() {
         return asServer(RemotingCommand.createResponseCommand(17, REMARK), 9);
+    }
+
+    /** Every other request that Maxq writes, by the name of its files. The values are repeated in tests/golden/headers.rs. */
+    static Map<String, RemotingCommand> requests() throws Exception {
+        Map<String, RemotingCommand> requests = new LinkedHashMap<>();
+        requests.put("send-batch-request", batchRequest());
+        requests.put("pull-request", request(11, pull()));
+        QueryMessageRequestHeader query = new QueryMessageRequestHeader();
+        query.setTopic("TopicTest");
+        query.setKey("k1");
+        query.setMaxNum(32);
+        query.setBeginTimestamp(0L);
+        query.setEndTimestamp(Long.MAX_VALUE);
+        RemotingCommand queryRequest = request(12, query);
+        queryRequest.addExtField("_UNIQUE_KEY_QUERY", "true");
+        requests.put("query-message-request", queryRequest);
+        QueryConsumerOffsetRequestHeader queryOffset = new QueryConsumerOffsetRequestHeader();
+        queryOffset.setConsumerGroup("CG");
+        queryOffset.setTopic("TopicTest");
+        queryOffset.setQueueId(1);
+        queryOffset.setSetZeroIfNotFound(false);
+        queryOffset.setBrokerName("broker-a");
+        requests.put("query-consumer-offset-request", request(14, queryOffset));
+        UpdateConsumerOffsetRequestHeader update = new UpdateConsumerOffsetRequestHeader();
+        update.setConsumerGroup("CG");
+        update.setTopic("TopicTest");
+        update.setQueueId(1);
+        update.setCommitOffset(42L);
+        update.setBrokerName("broker-a");
+        requests.put("update-consumer-offset-request", request(15, update));
+        requests.put("create-topic-request", request(17, createTopic()));
+        SearchOffsetRequestHeader search = new SearchOffsetRequestHeader();
+        search.setTopic("TopicTest");
+        search.setQueueId(1);
+        search.setTimestamp(1700000000000L);
+        search.setBoundaryType(BoundaryType.UPPER);
+        search.setBrokerName("broker-a");
+        requests.put("search-offset-request", request(29, search));
+        GetMaxOffsetRequestHeader max = new GetMaxOffsetRequestHeader();
+        max.setTopic("TopicTest");
+        max.setQueueId(1);
+        max.setCommitted(true);
+        max.setBrokerName("broker-a");
+        requests.put("max-offset-request", request(30, max));
+        GetMinOffsetRequestHeader min = new GetMinOffsetRequestHeader();
+        min.setTopic("TopicTest");
+        min.setQueueId(1);
+        min.setBrokerName("broker-a");
+        requests.put("min-offset-request", request(31, min));
+        GetEarliestMsgStoretimeRequestHeader earliest = new GetEarliestMsgStoretimeRequestHeader();
+        earliest.setTopic("TopicTest");
+        earliest.setQueueId(1);
+        earliest.setBrokerName("broker-a");
+        requests.put("earliest-store-time-request", request(32, earliest));
+        ViewMessageRequestHeader view = new ViewMessageRequestHeader();
+        view.setTopic("TopicTest");
+        view.setOffset(1234567890123L);
+        requests.put("view-message-request", request(33, view));
+        RemotingCommand beat = asRust(RemotingCommand.createRequestCommand(34, null), 10);
+        beat.setBody(heartbeat().encode());
+        requests.put("heartbeat-request", beat);
+        UnregisterClientRequestHeader unregister = new UnregisterClientRequestHeader();
+        unregister.setClientID("10.0.0.1@123");
+        unregister.setProducerGroup("PG");
+        unregister.setConsumerGroup("CG");
+        requests.put("unregister-client-request", request(35, unregister));
+        requests.put("check-client-config-request", request(46, null));
+        requests.put("runtime-info-request", request(28, null));
+        requests.put("cluster-info-request", request(106, null));
+        requests.put("topic-list-request", request(206, null));
+        GetTopicStatsInfoRequestHeader stats = new GetTopicStatsInfoRequestHeader();
+        stats.setTopic("TopicTest");
+        requests.put("topic-stats-request", request(202, stats));
+        DeleteTopicRequestHeader delete = new DeleteTopicRequestHeader();
+        delete.setTopic("TopicTest");
+        requests.put("delete-topic-request", request(215, delete));
+        DeleteTopicFromNamesrvRequestHeader forget = new DeleteTopicFromNamesrvRequestHeader();
+        forget.setTopic("TopicTest");
+        forget.setClusterName("DefaultCluster");
+        requests.put("delete-topic-in-name-server-request", request(216, forget));
+        GetTopicConfigRequestHeader config = new GetTopicConfigRequestHeader();
+        config.setTopic("TopicTest");
+        requests.put("topic-config-request", request(351, config));
+        return requests;
+    }
+
+    /** Every other answer that Maxq reads and its emulator writes. */
+    static Map<String, RemotingCommand> replies() {
+        Map<String, RemotingCommand> replies = new LinkedHashMap<>();
+        PullMessageResponseHeader pull = new PullMessageResponseHeader();
+        pull.setSuggestWhichBrokerId(0L);
+        pull.setNextBeginOffset(43L);
+        pull.setMinOffset(7L);
+        pull.setMaxOffset(100L);
+        pull.setForbiddenType(3);
+        RemotingCommand pulled = reply(19, pull);
+        pulled.setRemark("OFFSET_FOUND_NULL");
+        replies.put("pull-response", pulled);
+        QueryMessageResponseHeader query = new QueryMessageResponseHeader();
+        query.setIndexLastUpdateTimestamp(1700000000123L);
+        query.setIndexLastUpdatePhyoffset(1234567890123L);
+        replies.put("query-message-response", reply(0, query));
+        GetMaxOffsetResponseHeader offset = new GetMaxOffsetResponseHeader();
+        offset.setOffset(42L);
+        replies.put("offset-response", reply(0, offset));
+        GetEarliestMsgStoretimeResponseHeader time = new GetEarliestMsgStoretimeResponseHeader();
+        time.setTimestamp(-1L);
+        replies.put("store-time-response", reply(0, time));
+        RemotingCommand beat = reply(0, null);
+        beat.addExtField("IS_SUPPORT_HEART_BEAT_V2", "true");
+        beat.addExtField("IS_SUB_CHANGE", "false");
+        replies.put("heartbeat-response", beat);
+        return replies;
+    }
+
+    static RemotingCommand request(int code, CommandCustomHeader header) {
+        return asRust(RemotingCommand.createRequestCommand(code, header), 10);
+    }
+
+    static RemotingCommand reply(int code, CommandCustomHeader header) {
+        RemotingCommand command = header == null ? RemotingCommand.createResponseCommand(code, null)
+            : RemotingCommand.createResponseCommandWithHeader(code, header);
+        return asServer(command, 10);
+    }
+
+    static RemotingCommand batchRequest() throws Exception {
+        SendMessageRequestHeader header = new SendMessageRequestHeader();
+        header.setProducerGroup("PG");
+        header.setTopic("TopicTest");
+        header.setDefaultTopic("TBW102");
+        header.setDefaultTopicQueueNums(4);
+        header.setQueueId(2);
+        header.setSysFlag(0);
+        header.setBornTimestamp(1700000000000L);
+        header.setFlag(0);
+        header.setProperties(PROPERTIES);
+        header.setReconsumeTimes(0);
+        header.setUnitMode(false);
+        header.setBatch(true);
+        header.setBrokerName("broker-a");
+        RemotingCommand command =
+            request(320, SendMessageRequestHeaderV2.createSendMessageRequestHeaderV2(header));
+        command.setBody(MessageDecoder.encodeMessages(batch()));
+        return command;
+    }
+
+    static PullMessageRequestHeader pull() {
+        PullMessageRequestHeader header = new PullMessageRequestHeader();
+        header.setConsumerGroup("CG");
+        header.setTopic("TopicTest");
+        header.setQueueId(1);
+        header.setQueueOffset(42L);
+        header.setMaxMsgNums(32);
+        header.setSysFlag(6);
+        header.setCommitOffset(0L);
+        header.setSuspendTimeoutMillis(15000L);
+        header.setSubscription("TagA || TagB");
+        header.setSubVersion(1700000000000L);
+        header.setExpressionType("TAG");
+        header.setBrokerName("broker-a");
+        return header;
+    }
+
+    static CreateTopicRequestHeader createTopic() {
+        CreateTopicRequestHeader header = new CreateTopicRequestHeader();
+        header.setTopic("TopicTest");
+        header.setDefaultTopic("TBW102");
+        header.setReadQueueNums(8);
+        header.setWriteQueueNums(4);
+        header.setPerm(6);
+        header.setTopicFilterType("SINGLE_TAG");
+        header.setTopicSysFlag(0);
+        header.setOrder(false);
+        header.setAttributes("+message.type=FIFO");
+        header.setForce(false);
+        return header;
     }
 
     static RemotingCommand asRust(RemotingCommand command, int opaque) {
@@ -215,6 +416,12 @@ public class GoldenBytes {
         return text.substring(0, 100_000).getBytes(StandardCharsets.UTF_8);
     }
 
+    static Map<String, RemotingCommand> moreCommands() throws Exception {
+        Map<String, RemotingCommand> commands = requests();
+        commands.putAll(replies());
+        return commands;
+    }
+
     // ---- Java writes ----
 
     static void write(Path dir) throws Exception {
@@ -226,6 +433,9 @@ public class GoldenBytes {
             put(dir, "send-v2-request." + kind, frame(sendRequest(310), type));
             put(dir, "send-response." + kind, frame(sendResponse(), type));
             put(dir, "error-response." + kind, frame(errorResponse(), type));
+            for (Map.Entry<String, RemotingCommand> command : moreCommands().entrySet()) {
+                put(dir, command.getKey() + "." + kind, frame(command.getValue(), type));
+            }
         }
         writeBodies(dir);
         put(dir, "batch.bin", MessageDecoder.encodeMessages(batch()));
@@ -289,6 +499,19 @@ public class GoldenBytes {
         table.setTable(new HashMap<>(Map.of("brokerVersionDesc", "V5_5_0")));
         put(dir, "kv-table.json", table.encode());
         put(dir, "heartbeat.json", heartbeat().encode());
+        put(dir, "topic-stats.json", topicStats().encode());
+    }
+
+    static TopicStatsTable topicStats() {
+        TopicOffset offset = new TopicOffset();
+        offset.setMinOffset(7);
+        offset.setMaxOffset(42);
+        offset.setLastUpdateTimestamp(1700000000123L);
+        TopicStatsTable stats = new TopicStatsTable();
+        Map<MessageQueue, TopicOffset> table = new HashMap<>();
+        table.put(new MessageQueue("TopicTest", "broker-a", 1), offset);
+        stats.setOffsetTable(table);
+        return stats;
     }
 
     static TopicRouteData route() {
@@ -375,6 +598,9 @@ public class GoldenBytes {
             readCommand(dir, "send-v2-request." + kind, sendRequest(310));
             readCommand(dir, "send-response." + kind, sendResponse());
             readCommand(dir, "error-response." + kind, errorResponse());
+            for (Map.Entry<String, RemotingCommand> command : moreCommands().entrySet()) {
+                readCommand(dir, command.getKey() + "." + kind, command.getValue());
+            }
         }
         readBodies(dir);
         List<Message> batch = MessageDecoder.decodeMessages(ByteBuffer.wrap(get(dir, "batch.bin")));

@@ -43,7 +43,7 @@ headers! {
     struct DeleteTopicInNameServer: DELETE_TOPIC_IN_NAMESRV -> Empty {
         /// The topic.
         "topic" => topic: String,
-        /// Only on the brokers of this cluster. Servers before 5.0 do not know it.
+        /// Only on the brokers of this cluster. 4.9.7 knows it, older servers may not.
         "clusterName" => cluster: Option<String>,
     }
 

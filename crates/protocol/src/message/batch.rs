@@ -66,11 +66,14 @@ fn decode_entry(from: &mut Bytes) -> Result<BatchEntry, DecodeError> {
     let body = from.split_to(length);
     let length = usize::from(from.get_u16());
     if length > from.remaining() {
-        return Err(TRUNCATED);
+        return Err(DecodeError::new(Kind::Truncated, CUT_PROPERTIES));
     }
     let properties = String::from_utf8_lossy(&from.split_to(length)).into_owned();
     Ok(BatchEntry { flag, body, properties })
 }
+
+/// What was being read when the properties of an entry end too early. Java fails there in another way than elsewhere.
+pub const CUT_PROPERTIES: &str = "properties of a batch entry";
 
 /// Size, magic, checksum, flag, body length, properties length.
 const FIXED: usize = 4 + 4 + 4 + 4 + 4 + 2;

@@ -7,13 +7,15 @@ use maxq_protocol::{
     HeaderEncoding, LanguageCode, RemotingCommand, Request, ResponseCode, Version,
     body::{
         BrokerData, ClusterInfo, ConsumeFromWhere, ConsumeType, ConsumerData, HeartbeatData, JsonDialect,
-        KvTable, MessageModel, ProducerData, QueueData, SubscriptionData, TopicConfig, TopicList,
-        TopicRouteData, to_json,
+        KvTable, MessageModel, ProducerData, QueueData, QueueKey, QueueStats, SubscriptionData, TopicConfig,
+        TopicList, TopicRouteData, TopicStats, to_json,
     },
     compression::{Compression, compress},
     header::{GetRouteInfo, SendMessage, SendMessageV1, SendMessageV2, SendReply},
     message::{OffsetMessageId, Properties, StoredMessage, SysFlag, batch},
 };
+
+use crate::headers;
 
 pub(crate) const UNIQUE_ID: &str = "C0A8010A123418B4AAC20A1B2C3D0001";
 pub(crate) const REMARK: &str =
@@ -52,14 +54,16 @@ pub(crate) fn files() -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-pub(crate) fn commands() -> [(&'static str, RemotingCommand); 5] {
-    [
+pub(crate) fn commands() -> Vec<(&'static str, RemotingCommand)> {
+    let mut commands = vec![
         ("route-request", from_rust(&route_request(), 7)),
         ("send-v1-request", from_rust(&SendMessageV1(send()), 8).with_body("Hello")),
         ("send-v2-request", from_rust(&SendMessageV2(send()), 8).with_body("Hello")),
         ("send-response", send_response()),
         ("error-response", from_server(17, 9).with_remark(REMARK)),
-    ]
+    ];
+    commands.extend(headers::all().into_iter().map(|golden| (golden.name, golden.command)));
+    commands
 }
 
 pub(crate) fn route_request() -> GetRouteInfo {
@@ -272,6 +276,12 @@ pub(crate) fn topic_config() -> TopicConfig {
         write_queue_nums: 4,
         ..TopicConfig::default()
     }
+}
+
+pub(crate) fn topic_stats() -> TopicStats {
+    let key = QueueKey { broker_name: "broker-a".to_owned(), queue_id: 1, topic: "TopicTest".to_owned() };
+    let stats = QueueStats { last_update_timestamp: 1_700_000_000_123, max_offset: 42, min_offset: 7 };
+    TopicStats { offset_table: BTreeMap::from([(key, stats)]) }
 }
 
 pub(crate) fn kv_table() -> KvTable {
