@@ -234,7 +234,7 @@ impl Broker {
             Code::PULL_MESSAGE => return pull::pull(self, exchange),
             Code::LITE_PULL_MESSAGE if newer => return pull::pull(self, exchange),
             Code::HEART_BEAT => heartbeat::heartbeat(exchange),
-            Code::UNREGISTER_CLIENT => Ok(heartbeat::unregister(exchange)),
+            Code::UNREGISTER_CLIENT => heartbeat::unregister(exchange),
             Code::CHECK_CLIENT_CONFIG => heartbeat::check_client_config(exchange),
             Code::GET_CONSUMER_LIST_BY_GROUP => heartbeat::consumer_list(exchange),
             Code::GET_CONSUMER_CONNECTION_LIST => heartbeat::consumer_connections(exchange),
@@ -253,7 +253,7 @@ impl Broker {
             Code::GET_BROKER_RUNTIME_INFO => Ok(admin::runtime_info(exchange)),
             Code::GET_TOPIC_STATS_INFO => statistics::topic(exchange),
             Code::GET_CONSUME_STATS => Ok(statistics::consumption(exchange)),
-            Code::QUERY_TOPIC_CONSUME_BY_WHO => Ok(statistics::groups_of_topic(exchange)),
+            Code::QUERY_TOPIC_CONSUME_BY_WHO => statistics::groups_of_topic(exchange),
             Code(number) => Err(match admin::not_emulated_yet(code, self.identity.version) {
                 Some(what) => Refusal::not_emulated(number, what),
                 None => Refusal::new(
@@ -262,7 +262,8 @@ impl Broker {
                 ),
             }),
         };
-        Reaction::Answer(result.unwrap_or_else(Refusal::into_answer))
+        let json_library = self.identity.version.json_library();
+        Reaction::Answer(result.unwrap_or_else(|refusal| refusal.of_json_library(json_library).into_answer()))
     }
 }
 

@@ -188,7 +188,8 @@ impl NameServer {
             }
             Code::GET_SYSTEM_TOPIC_LIST_FROM_NS => Ok(self.system_topics()),
             Code::DELETE_TOPIC_IN_NAMESRV => {
-                self.state().topics.remove(ext.get("topic").unwrap_or_default());
+                let cluster = ext.get("clusterName").filter(|cluster| !cluster.is_empty());
+                self.state().remove_topic(ext.get("topic").unwrap_or_default(), cluster);
                 Ok(success())
             }
             Code::PUT_KV_CONFIG => self.put_kv(ext),
@@ -257,8 +258,13 @@ impl NameServer {
         let (Some(namespace), Some(key)) = (ext.get("namespace"), ext.get("key")) else {
             return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "namespace or key is null"));
         };
-        let value = ext.get("value").unwrap_or_default().to_owned();
-        self.state().kv.entry(namespace.to_owned()).or_default().insert(key.to_owned(), value);
+        let mut state = self.state();
+        let keys = state.kv.entry(namespace.to_owned()).or_default();
+        match ext.get("value") {
+            Some(value) => _ = keys.insert(key.to_owned(), value.to_owned()),
+            // Java keeps a null, which nobody can tell from nothing.
+            None => _ = keys.remove(key),
+        }
         Ok(success())
     }
 
@@ -284,7 +290,8 @@ impl NameServer {
     fn kv_list(&self, ext: &ExtFields) -> Result<RemotingCommand, Refusal> {
         let namespace = ext.get("namespace").unwrap_or("null");
         let state = self.state();
-        let keys = state.kv.get(namespace).filter(|keys| !keys.is_empty()).ok_or_else(|| {
+        // A namespace stays when its last key goes.
+        let keys = state.kv.get(namespace).ok_or_else(|| {
             Refusal::new(ResponseCode::QUERY_NOT_FOUND, format!("No config item, Namespace: {namespace}"))
         })?;
         Ok(body(to_json(&KvTable { table: keys.clone() }, JsonDialect::Standard)))
@@ -310,6 +317,18 @@ impl Registrations {
             write_queue_nums: topic.write_queue_nums,
         };
         self.topics.entry(topic.topic_name.clone()).or_default().insert(broker.to_owned(), queues);
+    }
+
+    /// Forgets a topic, on the brokers of one cluster or on all (`RouteInfoManager.deleteTopic`).
+    fn remove_topic(&mut self, topic: &str, cluster: Option<&str>) {
+        let Some(cluster) = cluster else {
+            self.topics.remove(topic);
+            return;
+        };
+        let brokers = self.brokers.iter().filter(|(_, found)| found.cluster == cluster);
+        for broker in brokers.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.remove_queues(&broker, |name| name == topic);
+        }
     }
 
     fn remove(&mut self, broker: &str) {

@@ -36,6 +36,14 @@ impl Refusal {
         Self { field: Some((key, value)), ..self }
     }
 
+    /// The same refusal; an exception of the library that reads JSON has the package of this one.
+    pub(crate) fn of_json_library(mut self, package: &str) -> Self {
+        if let Some(rest) = self.remark.strip_prefix(JSON_LIBRARY) {
+            self.remark = format!("{package}{rest}");
+        }
+        self
+    }
+
     /// Whether it stands for a Java exception.
     pub(crate) const fn is_exception(&self) -> bool {
         self.is_exception
@@ -62,10 +70,11 @@ impl From<DecodeError> for Refusal {
             DecodeErrorKind::Malformed(text) => {
                 Self::exception(format!("java.lang.NumberFormatException: For input string: \"{text}\""))
             }
-            DecodeErrorKind::Json(_) => {
-                Self::exception(format!("com.alibaba.fastjson2.JSONException: {error}"))
-            }
+            DecodeErrorKind::Json(_) => Self::exception(format!("{JSON_LIBRARY}.JSONException: {error}")),
             _ => Self::exception(format!("java.nio.BufferUnderflowException: {error}")),
         }
     }
 }
+
+/// What 5.5.0 reads JSON with.
+const JSON_LIBRARY: &str = "com.alibaba.fastjson2";

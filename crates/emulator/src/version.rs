@@ -226,6 +226,19 @@ impl EmulatedVersion {
         self.is_v5()
     }
 
+    /// The package of the library that reads JSON; it shows in the remarks of its exceptions.
+    pub(crate) const fn json_library(self) -> &'static str {
+        match self {
+            Self::V4_9_7 => "com.alibaba.fastjson",
+            Self::V5_5_0 => "com.alibaba.fastjson2",
+        }
+    }
+
+    /// Whether `CONSUME_POP` is a consume type; 4.9 takes it for none.
+    pub(crate) const fn knows_popping(self) -> bool {
+        self.is_v5()
+    }
+
     /// Whether consume statistics have `pullOffset`, and topic statistics `topicPutTps`.
     pub(crate) const fn has_newer_statistics(self) -> bool {
         self.is_v5()

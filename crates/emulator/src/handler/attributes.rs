@@ -6,27 +6,56 @@ use maxq_protocol::ResponseCode;
 
 use crate::refusal::Refusal;
 
+/// Whether the topic was there before its attributes were changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Known {
+    Before,
+    New,
+}
+
 /// Carries out `changes` on the attributes of a topic.
 ///
 /// # Errors
-/// The text is malformed, or names a key or a value that nobody knows.
+/// The text is malformed, names a key or a value that nobody knows, or takes something from a new topic.
 pub(super) fn change(
+    topic: Known,
     mut attributes: BTreeMap<String, String>,
     changes: &str,
 ) -> Result<BTreeMap<String, String>, Refusal> {
-    for change in changes.split(',').map(str::trim).filter(|change| !change.is_empty()) {
-        let (key, value) = change.split_once('=').unwrap_or((change, ""));
-        if let Some(key) = key.strip_prefix('+') {
-            check(key, value)?;
-            attributes.insert(key.to_owned(), value.to_owned());
-        } else if let Some(key) = key.strip_prefix('-') {
-            check_key(key)?;
-            attributes.remove(key);
-        } else {
-            return Err(refuse(format!("add/alter attribute format is wrong: {key}")));
+    for (key, value) in parse(changes)? {
+        match (key.strip_prefix('+'), key.strip_prefix('-')) {
+            (Some(key), _) => {
+                check(key, value)?;
+                attributes.insert(key.to_owned(), value.to_owned());
+            }
+            (_, Some(key)) if topic == Known::New => {
+                let remark = format!("only add attribute is supported while creating topic. key: {key}");
+                return Err(refuse(remark));
+            }
+            (_, key) => {
+                let key = key.unwrap_or_default();
+                check_key(key)?;
+                attributes.remove(key);
+            }
         }
     }
     Ok(attributes)
+}
+
+/// What is to be added has a value, what is to go has none (`AttributeParser.parseToMap`).
+fn parse(changes: &str) -> Result<BTreeMap<&str, &str>, Refusal> {
+    let mut parsed = BTreeMap::new();
+    for change in changes.split(',').filter(|change| !change.is_empty()) {
+        let (key, value) = change.split_once('=').unwrap_or((change, ""));
+        let (sign, what) = if change.contains('=') { ('+', "add/alter") } else { ('-', "delete") };
+        if !key.contains(sign) {
+            return Err(refuse(format!("{what} attribute format is wrong: {key}")));
+        }
+        if parsed.insert(key, value).is_some() {
+            return Err(refuse(format!("key duplication: {key}")));
+        }
+    }
+    Ok(parsed)
 }
 
 fn check(key: &str, value: &str) -> Result<(), Refusal> {
@@ -70,7 +99,7 @@ mod tests {
 
     fn changed(changes: &str) -> Result<String, String> {
         let before = BTreeMap::from([("reserve.time".to_owned(), "5".to_owned())]);
-        let after = change(before, changes);
+        let after = change(Known::Before, before, changes);
         let text = |pairs: BTreeMap<String, String>| {
             pairs.iter().map(|(key, value)| format!("{key}={value};")).collect::<String>()
         };
@@ -84,12 +113,25 @@ mod tests {
     }
 
     #[test]
+    fn a_new_topic_has_nothing_to_lose() {
+        let refusal = change(Known::New, BTreeMap::new(), "-message.type").unwrap_err();
+        let remark = "only add attribute is supported while creating topic. key: message.type";
+        assert_eq!(refusal.into_answer().remark.as_deref(), Some(remark));
+    }
+
+    #[test]
     fn what_nobody_knows_is_refused() {
         assert_eq!(changed("+foo=bar"), Err("unsupported key: foo".to_owned()));
         assert_eq!(
             changed("message.type=FIFO"),
             Err("add/alter attribute format is wrong: message.type".to_owned())
         );
+        assert_eq!(
+            changed("+message.type"),
+            Err("delete attribute format is wrong: +message.type".to_owned())
+        );
+        let twice = changed("+message.type=FIFO,+message.type=FIFO");
+        assert_eq!(twice, Err("key duplication: +message.type".to_owned()));
         assert_eq!(changed("+message.type=MIXED"), Err("MIXED message type is not supported.".to_owned()));
         assert!(changed("+message.type=XX").unwrap_err().starts_with("value is not in set: [UNSPECIFIED, "));
     }

@@ -7,7 +7,10 @@ use maxq_protocol::body::{
 };
 use serde::Serialize;
 
-use crate::client::{Channel, ConsumerGroup};
+use crate::{
+    client::{Channel, ConsumerGroup},
+    version::EmulatedVersion,
+};
 
 /// Clients.
 #[derive(Serialize)]
@@ -22,7 +25,8 @@ pub(super) struct Connections {
 pub(super) struct ConsumerConnections {
     connection_set: Vec<Connection>,
     consume_from_where: ConsumeFromWhere,
-    consume_type: ConsumeType,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consume_type: Option<ConsumeType>,
     message_model: MessageModel,
     subscription_table: BTreeMap<String, SubscriptionData>,
 }
@@ -43,11 +47,12 @@ impl Connections {
 }
 
 impl ConsumerConnections {
-    pub(super) fn of(group: &ConsumerGroup) -> Self {
+    pub(super) fn of(group: &ConsumerGroup, version: EmulatedVersion) -> Self {
+        let is_known = group.consume_type != ConsumeType::Pop || version.knows_popping();
         Self {
             connection_set: group.channels().map(Connection::of).collect(),
             consume_from_where: group.consume_from_where,
-            consume_type: group.consume_type,
+            consume_type: is_known.then_some(group.consume_type),
             message_model: group.message_model,
             subscription_table: group.subscriptions.clone(),
         }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use maxq_protocol::{
-    ResponseCode,
+    DecodeError, ResponseCode,
     header::SendMessage,
     message::{Properties, StoredMessage, SysFlag, batch, property},
     name::RETRY_PREFIX,
@@ -84,6 +84,7 @@ impl Draft {
             return Err(illegal());
         }
         check_timer(exchange, &pairs)?;
+        check_inner_batch(exchange, header, &pairs)?;
         if exchange.request.body.len() > MAX_MESSAGE_SIZE {
             return Err(if version.refuses_large_batches_as_illegal() {
                 illegal()
@@ -95,7 +96,7 @@ impl Draft {
         let now = exchange.now;
         let mut messages = Vec::new();
         let mut text_length = 0;
-        for entry in batch::decode(exchange.request.body.clone())? {
+        for entry in batch::decode(exchange.request.body.clone()).map_err(broken_batch)? {
             let properties = child_text(entry.properties, inherited.as_deref())?;
             // Many small entries that all take a long envelope are more than their request: stop in time.
             text_length += properties.len() as u64;
@@ -118,6 +119,16 @@ fn envelope<'a>(exchange: &Exchange<'a>, header: &'a SendMessage<'_>) -> Propert
     }
     pairs.set(property::CLUSTER, &exchange.broker.identity.cluster);
     pairs
+}
+
+/// Where the properties of an entry end too early, Java fails as it moves on, elsewhere as it reads.
+fn broken_batch(error: DecodeError) -> Refusal {
+    match error.context {
+        batch::CUT_PROPERTIES => {
+            Refusal::exception("java.lang.IllegalArgumentException: newPosition > limit")
+        }
+        _ => error.into(),
+    }
 }
 
 fn text_of(exchange: &Exchange<'_>, pairs: &PropertyPairs<'_>) -> String {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Exchange,
     connection::{Connections, ConsumerConnections},
-    success,
+    read_header, success,
 };
 use crate::{broker::BrokerState, client::Channel, handler::pull::is_tag_type, refusal::Refusal};
 
@@ -20,6 +20,7 @@ pub(crate) fn heartbeat(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refu
     let mut data: HeartbeatData = from_json(body_of(exchange)?)?;
     let fingerprint = data.heartbeat_fingerprint;
     let mut subscription_changed = fingerprint == 0;
+    check_group_names(exchange, &data)?;
     let channel = channel_of(exchange, std::mem::take(&mut data.client_id));
     let mut state = exchange.state();
     for consumer in data.consumer_data_set {
@@ -43,14 +44,35 @@ pub(crate) fn heartbeat(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refu
     })
 }
 
+/// Java cannot use a null as a key of its tables. An empty name of a consumer group is no null, and passes.
+fn check_group_names(exchange: &Exchange<'_>, data: &HeartbeatData) -> Result<(), Refusal> {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(rename = "groupName")]
+        _name: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Consumers {
+        #[serde(rename = "consumerDataSet")]
+        _consumers: Vec<Named>,
+    }
+    let has_nameless_producer = data.producer_data_set.iter().any(|producer| producer.group_name.is_empty());
+    let has_nameless_consumer = data.consumer_data_set.iter().any(|consumer| consumer.group_name.is_empty())
+        && from_json::<Consumers>(body_of(exchange)?).is_err();
+    if has_nameless_producer || has_nameless_consumer {
+        return Err(Refusal::exception("java.lang.NullPointerException: a group has no name"));
+    }
+    Ok(())
+}
+
 /// Drops the groups of a client that the request names.
-pub(crate) fn unregister(exchange: &Exchange<'_>) -> RemotingCommand {
-    // A request without a client id is carried out too: Java only looks at the connection.
-    let header: UnregisterClient = exchange.header().unwrap_or_else(|_| UnregisterClient {
-        client_id: String::new(),
-        producer_group: exchange.field("producerGroup").map(str::to_owned),
-        consumer_group: exchange.field("consumerGroup").map(str::to_owned),
-    });
+pub(crate) fn unregister(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal> {
+    // Java looks at the client id only where there is a group to leave.
+    let header: UnregisterClient = read_header(&with_client_id(exchange.request))?;
+    if header.producer_group.is_some() {
+        exchange.text("clientID")?;
+    }
     let mut state = exchange.state();
     if let Some(group) = header.producer_group {
         state.clients.unregister_producer(&group, exchange.peer.connection);
@@ -58,7 +80,12 @@ pub(crate) fn unregister(exchange: &Exchange<'_>) -> RemotingCommand {
     if let Some(group) = header.consumer_group {
         state.clients.unregister_consumer(&group, exchange.peer.connection);
     }
-    success()
+    Ok(success())
+}
+
+/// The same request with some client id.
+fn with_client_id(request: &RemotingCommand) -> RemotingCommand {
+    super::with_null(request, &["clientID"])
 }
 
 /// Whether a subscription would be accepted. Only tags are: `enablePropertyFilter` is off by default.
@@ -91,7 +118,7 @@ pub(crate) fn consumer_list(exchange: &Exchange<'_>) -> Result<RemotingCommand, 
     struct ConsumerIdList {
         consumer_id_list: Vec<String>,
     }
-    let group = exchange.field("consumerGroup").unwrap_or("null");
+    let group = exchange.text("consumerGroup")?;
     let state = exchange.state();
     let found = state.clients.consumer_group(group).ok_or_else(|| {
         Refusal::new(ResponseCode::SYSTEM_ERROR, format!("no consumer for this group, {group}"))
@@ -102,17 +129,17 @@ pub(crate) fn consumer_list(exchange: &Exchange<'_>) -> Result<RemotingCommand, 
 
 /// The clients of a consumer group and what it subscribes to.
 pub(crate) fn consumer_connections(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal> {
-    let group = exchange.field("consumerGroup").unwrap_or("null");
+    let group = exchange.text("consumerGroup")?;
     let state = exchange.state();
     let found = state.clients.consumer_group(group).ok_or_else(|| {
         Refusal::new(ResponseCode::CONSUMER_NOT_ONLINE, format!("the consumer group[{group}] not online"))
     })?;
-    Ok(success().with_body(super::connection::json(&ConsumerConnections::of(found))))
+    Ok(success().with_body(super::connection::json(&ConsumerConnections::of(found, exchange.version()))))
 }
 
 /// The clients of a producer group.
 pub(crate) fn producer_connections(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal> {
-    let group = exchange.field("producerGroup").unwrap_or("null");
+    let group = exchange.text("producerGroup")?;
     let state = exchange.state();
     let channels = state.clients.producers_of(group).ok_or_else(|| {
         Refusal::new(ResponseCode::SYSTEM_ERROR, format!("the producer group[{group}] not exist"))

@@ -10,7 +10,7 @@ use maxq_protocol::{
     },
 };
 
-use super::{Exchange, success};
+use super::{Exchange, read_header, success, with_null};
 use crate::refusal::Refusal;
 
 /// The next offset that will be written.
@@ -28,7 +28,8 @@ pub(crate) fn min_offset(exchange: &Exchange<'_>) -> Result<RemotingCommand, Ref
 
 /// The offset for a store time.
 pub(crate) fn search(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal> {
-    let header = read_search(exchange)?;
+    // A boundary that nobody knows counts as none (`BoundaryType.getType`).
+    let header: SearchOffset = exchange.header()?;
     let boundary = header.boundary_type.unwrap_or_default();
     let queue = (&*header.topic, header.queue_id);
     Ok(offset(exchange.state().store.offset_by_time(queue, header.timestamp, boundary, exchange.version())))
@@ -46,7 +47,7 @@ pub(crate) fn earliest_store_time(exchange: &Exchange<'_>) -> Result<RemotingCom
 /// A group that has never committed starts at 0 while the queue still has its first message; where it starts
 /// otherwise is the client's decision.
 pub(crate) fn query(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal> {
-    let header: QueryConsumerOffset = exchange.header()?;
+    let header: QueryConsumerOffset = read_header(&with_null(exchange.request, null_texts(exchange)))?;
     let state = exchange.state();
     if let Some(committed) = state.offsets.committed(&header.consumer_group, &header.topic, header.queue_id) {
         return Ok(offset(committed));
@@ -84,7 +85,7 @@ pub(crate) fn update(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal
 
 /// 5.x looks for missing fields, 4.9 stumbles over them.
 fn read_update(exchange: &Exchange<'_>) -> Result<UpdateConsumerOffset, Refusal> {
-    exchange.header().map_err(|error| {
+    read_header(&with_null(exchange.request, null_texts(exchange))).map_err(|error| {
         let what = match error.context {
             "queueId" => "QueueId",
             "commitOffset" => "Offset",
@@ -98,16 +99,9 @@ fn read_update(exchange: &Exchange<'_>) -> Result<UpdateConsumerOffset, Refusal>
     })
 }
 
-/// A boundary that nobody knows counts as none (`BoundaryType.getType`).
-fn read_search(exchange: &Exchange<'_>) -> Result<SearchOffset, Refusal> {
-    exchange.header().or_else(|error| {
-        if error.context != "boundaryType" {
-            return Err(error.into());
-        }
-        let mut request = exchange.request.clone();
-        request.ext.remove("boundaryType");
-        Ok(request.header()?)
-    })
+/// The texts that are part of the key `topic@group` under which an offset is kept, and not looked at before.
+fn null_texts(exchange: &Exchange<'_>) -> &'static [&'static str] {
+    if exchange.version().checks_offset_commits() { &["consumerGroup"] } else { &["consumerGroup", "topic"] }
 }
 
 fn offset(offset: i64) -> RemotingCommand {

@@ -219,6 +219,14 @@ fn filter_of_request(header: &PullMessage) -> Result<PullFilter, Refusal> {
     if !is_tag_type(expression_type) {
         return Err(if expression.is_empty() { unparsable() } else { unsupported(expression_type) });
     }
+    if expression_type == Some("") {
+        // Means tags, and is not taken apart like tags (`FilterAPI.build`): everything, or nothing at all.
+        return match expression {
+            "" => Err(unparsable()),
+            ALL => Ok(PullFilter::All),
+            _ => Ok(PullFilter::TagCodes(Vec::new())),
+        };
+    }
     if matches!(expression, "" | ALL) {
         return Ok(PullFilter::All);
     }

@@ -24,7 +24,9 @@ pub(crate) fn by_key(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal
     let text = |name| exchange.field(name).unwrap_or_default();
     let is_unique = exchange.field("_UNIQUE_KEY_QUERY") == Some("true");
     let asked = number(exchange, "maxNum")?;
-    let max = if is_unique { DEFAULT_QUERY_MAX_NUM } else { usize::try_from(asked).unwrap_or(0) };
+    let too_few = || Refusal::exception("java.lang.IllegalArgumentException: Illegal Capacity");
+    let max =
+        if is_unique { DEFAULT_QUERY_MAX_NUM } else { usize::try_from(asked).map_err(|_| too_few())? };
     let (begin, end) = (number(exchange, "beginTimestamp")?, number(exchange, "endTimestamp")?);
     let state = exchange.state();
     let found = state.store.query(text("topic"), text("key"), max, begin, end);
@@ -47,8 +49,8 @@ pub(crate) fn by_key(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal
 }
 
 fn number(exchange: &Exchange<'_>, key: &'static str) -> Result<i64, DecodeError> {
-    let text = exchange.field(key).ok_or(DecodeError::new(DecodeErrorKind::Missing, key))?;
-    text.parse().map_err(|_| DecodeError::new(DecodeErrorKind::Malformed(text.to_owned()), key))
+    let number = exchange.field(key).and_then(|text| text.parse().ok());
+    number.ok_or(DecodeError::new(DecodeErrorKind::Missing, key))
 }
 
 /// `MessageStoreConfig.defaultQueryMaxNum`.

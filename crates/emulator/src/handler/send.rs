@@ -14,7 +14,7 @@ use super::{
     success,
     target::Target,
 };
-use crate::{java::is_blank, refusal::Refusal, store::StoreFull};
+use crate::{refusal::Refusal, store::StoreFull};
 
 /// Stores a message or a batch.
 pub(crate) fn send(exchange: &Exchange<'_>) -> RemotingCommand {
@@ -91,7 +91,7 @@ fn reply(exchange: &Exchange<'_>, draft: Draft) -> Result<SendReply, Refusal> {
         queue_offset: first.queue_offset,
         transaction_id: draft
             .unique_key
-            .filter(|key| exchange.version().completes_properties() && !is_blank(key)),
+            .filter(|key| exchange.version().completes_properties() && !key.is_empty()),
         batch_unique_id: None,
         recall_handle: None,
         region: Some(REGION.to_owned()),

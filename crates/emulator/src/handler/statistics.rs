@@ -12,7 +12,7 @@ use crate::{broker::BrokerState, refusal::Refusal};
 
 /// Offsets of every queue of a topic.
 pub(crate) fn topic(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal> {
-    let topic = exchange.field("topic").unwrap_or("null");
+    let topic = exchange.text("topic")?;
     let state = exchange.state();
     let config = state
         .topics
@@ -48,16 +48,16 @@ pub(crate) fn consumption(exchange: &Exchange<'_>) -> RemotingCommand {
 }
 
 /// The groups that read a topic: those that have committed, and those that are online.
-pub(crate) fn groups_of_topic(exchange: &Exchange<'_>) -> RemotingCommand {
+pub(crate) fn groups_of_topic(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal> {
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
     struct GroupList<'a> {
         group_list: BTreeSet<&'a str>,
     }
-    let topic = exchange.field("topic").unwrap_or_default();
+    let topic = exchange.text("topic")?;
     let state = exchange.state();
     let group_list = state.offsets.groups_of(topic).chain(state.clients.groups_of(topic)).collect();
-    success().with_body(json(&GroupList { group_list }))
+    Ok(success().with_body(json(&GroupList { group_list })))
 }
 
 fn consumption_of_topic(
@@ -77,7 +77,7 @@ fn consumption_of_topic(
             committed.unwrap_or(0)
         );
         if exchange.version().has_newer_statistics() {
-            let pulled = state.offsets.pulled(group, topic, queue_id).unwrap_or(0);
+            let pulled = state.offsets.pulled(group, topic, queue_id).max(committed).unwrap_or(0);
             write!(value, ",\"pullOffset\":{pulled}").expect("a String takes every write");
         }
         value.push('}');

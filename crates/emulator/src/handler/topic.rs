@@ -2,7 +2,12 @@
 
 use maxq_protocol::{RemotingCommand, ResponseCode, body::TopicConfig, header::CreateTopic};
 
-use super::{Exchange, attributes, connection::json, success};
+use super::{
+    Exchange,
+    attributes::{self, Known},
+    connection::json,
+    read_header, success,
+};
 use crate::refusal::Refusal;
 
 /// Creates or changes a topic (`AdminBrokerProcessor.updateAndCreateTopic`).
@@ -14,7 +19,8 @@ pub(crate) fn create(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal
     let known = state.topics.get(&header.topic);
     let attributes = if exchange.version().knows_topic_attributes() {
         let current = known.map(|config| config.attributes.clone()).unwrap_or_default();
-        attributes::change(current, header.attributes.as_deref().unwrap_or_default())?
+        let known = if known.is_some() { Known::Before } else { Known::New };
+        attributes::change(known, current, header.attributes.as_deref().unwrap_or_default())?
     } else {
         Default::default()
     };
@@ -51,7 +57,7 @@ pub(crate) fn delete(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal
 
 /// The configuration of a topic.
 pub(crate) fn config(exchange: &Exchange<'_>) -> Result<RemotingCommand, Refusal> {
-    let topic = exchange.field("topic").unwrap_or("null");
+    let topic = exchange.text("topic")?;
     let state = exchange.state();
     let config = state.topics.get(topic).ok_or_else(|| {
         Refusal::new(ResponseCode::TOPIC_NOT_EXIST, format!("No topic in this broker. topic: {topic}"))
@@ -65,16 +71,17 @@ fn read_create(exchange: &Exchange<'_>) -> Result<CreateTopic, Refusal> {
     if request.ext.get("defaultTopic").is_none() {
         request.ext.set("defaultTopic", "");
     }
+    let filter_type = request.ext.get("topicFilterType").unwrap_or("null").to_owned();
     if request.ext.get("topic").is_none() && !exchange.version().knows_topic_attributes() {
         return Err(Refusal::new(ResponseCode::SYSTEM_ERROR, "The specified topic is blank."));
     }
-    let header: CreateTopic = request.header()?;
-    if !matches!(&*header.topic_filter_type, "SINGLE_TAG" | "MULTI_TAG") {
+    // `CreateTopicRequestHeader.checkFields` comes before anybody needs the numbers.
+    if !matches!(&*filter_type, "SINGLE_TAG" | "MULTI_TAG") {
         let text = format!(
-            "org.apache.rocketmq.remoting.exception.RemotingCommandException: topicFilterType = [{}] value invalid",
-            header.topic_filter_type
+            "org.apache.rocketmq.remoting.exception.RemotingCommandException: topicFilterType = [{filter_type}] value \
+             invalid"
         );
         return Err(Refusal::exception(text));
     }
-    Ok(header)
+    Ok(read_header(&request)?)
 }

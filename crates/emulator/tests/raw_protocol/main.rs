@@ -8,6 +8,7 @@ mod faults;
 mod framing;
 mod frost;
 mod lifecycle;
+mod malformed;
 mod name_server;
 mod name_servers;
 mod offsets;

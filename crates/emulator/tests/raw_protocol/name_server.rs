@@ -141,7 +141,10 @@ async fn keys_are_kept_in_namespaces() {
     assert_eq!(client.call(list.clone()).await.body, r#"{"table":{"k":"v"}}"#);
     client.call(plain(RequestCode::DELETE_KV_CONFIG, &key)).await;
     assert_eq!(client.call(get).await.code, 22);
-    assert_eq!(verdict(&client.call(list).await), (22, "No config item, Namespace: n"));
+    // A namespace stays when its last key goes.
+    assert_eq!(client.call(list).await.body, r#"{"table":{}}"#);
+    let nowhere = plain(RequestCode::GET_KVLIST_BY_NAMESPACE, &[("namespace", "nowhere")]);
+    assert_eq!(verdict(&client.call(nowhere).await), (22, "No config item, Namespace: nowhere"));
     let answer = client.call(plain(RequestCode::PUT_KV_CONFIG, &[("namespace", "n")])).await;
     assert_eq!(verdict(&answer), (1, "namespace or key is null"));
 }
