@@ -4,9 +4,6 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use maxq_protocol::message::UniqueId;
 
-#[path = "../tests/golden/headers.rs"]
-#[allow(dead_code, reason = "the tests use the rest")]
-mod headers;
 #[path = "../tests/golden/values.rs"]
 #[allow(dead_code, reason = "the tests use the rest")]
 mod values;

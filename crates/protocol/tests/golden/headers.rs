@@ -15,8 +15,6 @@ use maxq_protocol::{
     },
 };
 
-use crate::values;
-
 /// A command under the name of its files.
 pub(crate) struct Golden {
     pub(crate) name: &'static str,
@@ -105,10 +103,10 @@ fn topics() -> Vec<Golden> {
 }
 
 fn messages() -> Vec<Golden> {
-    let batch = SendBatchMessage(SendMessage { flag: 0, batch: Some(true), ..values::send() });
+    let batch = SendBatchMessage(SendMessage { flag: 0, batch: Some(true), ..super::send() });
     vec![
         Golden {
-            command: from_rust(&batch).with_body(values::batch()),
+            command: from_rust(&batch).with_body(super::batch()),
             ..request("send-batch-request", batch)
         },
         request(
@@ -145,7 +143,7 @@ fn messages() -> Vec<Golden> {
 }
 
 fn clients() -> Vec<Golden> {
-    let data = to_json(&values::heartbeat(), JsonDialect::Standard);
+    let data = to_json(&super::heartbeat(), JsonDialect::Standard);
     vec![
         Golden {
             command: from_rust(&Heartbeat {}).with_body(data),

@@ -12,7 +12,7 @@ use maxq_protocol::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{headers, values};
+use crate::values::{self, headers};
 
 #[test]
 fn every_file_of_java_is_compared() {

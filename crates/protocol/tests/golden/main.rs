@@ -1,6 +1,5 @@
 //! Bytes against bytes: vectors that were worked out by hand, and captures from Apache's own classes.
 
-mod headers;
 mod java;
 mod java497;
 mod values;

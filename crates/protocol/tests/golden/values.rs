@@ -15,7 +15,8 @@ use maxq_protocol::{
     message::{OffsetMessageId, Properties, StoredMessage, SysFlag, batch},
 };
 
-use crate::headers;
+#[path = "headers.rs"]
+pub(crate) mod headers;
 
 pub(crate) const UNIQUE_ID: &str = "C0A8010A123418B4AAC20A1B2C3D0001";
 pub(crate) const REMARK: &str =
