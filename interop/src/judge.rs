@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::{
     apache::{Apache, Jvm},
-    message::{JavaMessage, Sample, to_base64},
+    message::{Body, JavaMessage, Sample, from_base64, to_base64},
     process,
 };
 
@@ -36,8 +36,21 @@ pub(crate) enum SendMode {
     Sync,
     Async,
     Oneway,
+    /// To the queue that the first key's hash chooses.
+    Selector,
     /// All messages in one.
     Batch,
+}
+
+/// Which of Apache's consumers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Consumer {
+    /// `DefaultMQPushConsumer`.
+    Push,
+    /// `DefaultLitePullConsumer` that subscribes.
+    LiteSubscribed,
+    /// `DefaultLitePullConsumer` that is given all queues.
+    LiteAssigned,
 }
 
 /// What Apache's producer reports of a send.
@@ -112,6 +125,7 @@ impl Judge {
             SendMode::Sync => "sync",
             SendMode::Async => "async",
             SendMode::Oneway => "oneway",
+            SendMode::Selector => "selector",
             SendMode::Batch => "batch",
         };
         let mut pairs =
@@ -137,6 +151,34 @@ impl Judge {
         let mut messages: Vec<JavaMessage> = parse(answers)?;
         messages.sort_by(|one, other| one.place().cmp(&other.place()));
         Ok(messages)
+    }
+
+    /// Lets a consumer of a group take the messages of a topic with some tags, from the oldest on, until there are
+    /// `count` or some time is over; gives the bodies.
+    pub(crate) fn consume(
+        &mut self,
+        name_server: &str,
+        kind: Consumer,
+        (topic, group, tags): (&str, &str, &str),
+        count: usize,
+    ) -> Result<Vec<Body>> {
+        let kind = match kind {
+            Consumer::Push => "push",
+            Consumer::LiteSubscribed => "subscribed",
+            Consumer::LiteAssigned => "assigned",
+        };
+        let pairs = [
+            ("name_server", name_server.to_owned()),
+            ("kind", kind.to_owned()),
+            ("topic", topic.to_owned()),
+            ("group", group.to_owned()),
+            ("tags", tags.to_owned()),
+            ("count", count.to_string()),
+            ("timeout", CONSUME_LIMIT.as_millis().to_string()),
+        ];
+        let bodies = self.ask("consume", &owned(pairs))?;
+        let body = |answer: Value| from_base64(answer["body_base64"].as_str().unwrap_or_default()).map(Body);
+        bodies.into_iter().map(body).collect()
     }
 
     /// Starts a load: senders of Apache's producer, each sending one message after the other.
@@ -323,6 +365,8 @@ fn percent(text: &str) -> String {
 const READ_LIMIT: Duration = Duration::from_secs(10);
 /// For how long a topic must not grow before it counts as complete.
 const QUIET: Duration = Duration::from_secs(2);
+/// A consumer looks for its queues every 20 s.
+const CONSUME_LIMIT: Duration = Duration::from_secs(50);
 /// Longer than any single command of a tool on a busy machine.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 

@@ -7,8 +7,10 @@
 mod apache;
 mod clock;
 mod compatibility;
+mod emulated;
 mod expect;
 mod faults;
+mod golden;
 mod interrupt;
 mod judge;
 mod machine;
@@ -22,6 +24,7 @@ mod scenario;
 mod signal;
 mod smoke;
 mod stage;
+mod twins;
 
 use std::{
     collections::BTreeSet,
@@ -78,6 +81,17 @@ enum Task {
     },
     /// Apache's clients and tools against Apache's servers: whether the judges agree among themselves.
     SelfCheck {
+        #[command(flatten)]
+        versions: Versions,
+    },
+    /// Bytes of Apache's own classes beside the committed ones that `protocol` is tested against.
+    Golden {
+        /// Writes them instead of comparing.
+        #[arg(long)]
+        write: bool,
+    },
+    /// The same raw requests to Apache's servers and to the emulator: every answer must be the same.
+    Twins {
         #[command(flatten)]
         versions: Versions,
     },
@@ -155,6 +169,16 @@ fn run(task: Task) -> Result<bool> {
         Task::SelfCheck { versions } => {
             let plan = Plan { versions: versions.once_each(), maxq: None, scratch };
             Ok(play("self-check", &plan)?.passed())
+        }
+        Task::Golden { write } => {
+            let report = golden::run(&scratch, write)?;
+            print(&report.text("golden"))?;
+            Ok(report.passed())
+        }
+        Task::Twins { versions } => {
+            let report = twins::run(&twins::Plan { versions: versions.once_each(), scratch })?;
+            print(&report.text("twins"))?;
+            Ok(report.passed())
         }
         Task::Up { version, brokers } => {
             let apache = Apache::prepare(&version, &maxq::target_folder()?.join("interop"))?;

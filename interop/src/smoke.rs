@@ -97,9 +97,10 @@ fn start_apache(apache: &Apache, judges: &mut Judges, folder: &Path) -> Result<A
 fn on_emulator(binary: &Path, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
     let version = maxq::emulated(judges.version());
     let play = Play::new(format!("emulator {version}"), judges);
+    let scenarios = scenario::on_emulator(judges.version());
     let emulator = match Emulator::start(binary, version, BROKERS, folder) {
         Ok(emulator) => emulator,
-        Err(error) => return play.not_started(&error, scenario::APACHE_CLIENT),
+        Err(error) => return play.not_started(&error, &scenarios),
     };
     let name_server = emulator.ready().name_server.clone();
     let addresses = emulator.ready().brokers.iter().enumerate();
@@ -114,7 +115,7 @@ fn on_emulator(binary: &Path, judges: &mut Judges, folder: &Path) -> Vec<Outcome
         brokers: addresses.map(broker).collect(),
         judges,
     };
-    play.run(stage, scenario::APACHE_CLIENT, || emulator.tail())
+    play.run(stage, &scenarios, || emulator.tail())
 }
 
 /// The scenarios of one version on one server, from the start of the server on.

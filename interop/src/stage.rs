@@ -41,6 +41,11 @@ impl Judges {
         Self { apache: apache.clone(), folder, judge: None }
     }
 
+    /// The release that they are of.
+    pub(crate) const fn apache(&self) -> &Apache {
+        &self.apache
+    }
+
     /// The version of client and tools.
     pub(crate) fn version(&self) -> &str {
         self.apache.version()

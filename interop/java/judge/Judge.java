@@ -22,6 +22,7 @@ public final class Judge {
     private final Sender sender = new Sender();
     private final Reader reader = new Reader();
     private final Load load = new Load();
+    private final Consumer consumer = new Consumer();
 
     private Judge(PrintStream answers) {
         this.answers = answers;
@@ -77,6 +78,9 @@ public final class Judge {
                 break;
             case "read":
                 reader.read(request, answers);
+                break;
+            case "consume":
+                consumer.consume(request, answers);
                 break;
             case "tally":
                 reader.tally(request, answers);

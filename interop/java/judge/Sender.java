@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.rocketmq.client.producer.DefaultMQProducer;
 import org.apache.rocketmq.client.producer.SendCallback;
 import org.apache.rocketmq.client.producer.SendResult;
+import org.apache.rocketmq.client.producer.selector.SelectMessageQueueByHash;
 import org.apache.rocketmq.common.message.Message;
 import org.apache.rocketmq.common.message.MessageClientIDSetter;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -40,7 +41,7 @@ final class Sender {
         messages.add(message);
     }
 
-    /** {@code send name_server= mode=sync|async|oneway|batch [broker= queue=]}: one result a message, one for a batch. */
+    /** {@code send name_server= mode=sync|async|oneway|selector|batch [broker= queue=]}: one result a message, one for a batch. */
     void send(Request request, PrintStream answers) throws Exception {
         List<Message> due = messages;
         messages = new ArrayList<>();
@@ -61,6 +62,8 @@ final class Sender {
         switch (mode) {
             case "sync":
                 return queue == null ? producer.send(message) : producer.send(message, queue);
+            case "selector":
+                return producer.send(message, new SelectMessageQueueByHash(), message.getKeys());
             case "async":
                 Waiting waiting = new Waiting();
                 if (queue == null) {

@@ -48,6 +48,23 @@ impl Apache {
         Ok(java(home, &[memory, FAST_START].concat(), &self.server, main))
     }
 
+    /// The command that runs a class of Apache's examples, which are published for 5.5.0 only. Asks Maven for them when
+    /// they are needed. It will write to `home`, which is made.
+    pub(crate) fn benchmark(&self, home: &Path, main: &[&str]) -> Result<Vec<OsString>> {
+        furnish(home, TOOLS_LOGBACK)?;
+        let build = self.judge.parent().context("the build folder is above the judge")?;
+        let class_path = class_path(&self.version, "example", build)?;
+        Ok(java(home, &[&["-Xmx256m"], FAST_START].concat(), &class_path, main))
+    }
+
+    /// The command that compiles and runs a program of one file against the jars of the servers.
+    pub(crate) fn program(&self, home: &Path, source: &Path, arguments: &[&str]) -> Result<Vec<OsString>> {
+        furnish(home, TOOLS_LOGBACK)?;
+        let source = source.display().to_string();
+        let main = [&[source.as_str()], arguments].concat();
+        Ok(java(home, &[&["-Xmx256m"], FAST_START].concat(), &self.server, &main))
+    }
+
     /// The command that runs the judge. It will write to `home`, which is made.
     pub(crate) fn judge(&self, home: &Path, jvm: Jvm) -> Result<Vec<OsString>> {
         furnish(home, TOOLS_LOGBACK)?;

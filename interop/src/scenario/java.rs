@@ -47,6 +47,27 @@ pub(super) fn every_way_to_send(stage: &mut Stage<'_>) -> Result<()> {
     Ok(())
 }
 
+/// Messages with one argument go to one queue, in their order (`SelectMessageQueueByHash`).
+pub(super) fn selector(stage: &mut Stage<'_>) -> Result<()> {
+    const TOPIC: &str = "interop-java-selector";
+    admin::create_topic(stage, TOPIC, 4)?;
+    let name_server = stage.name_server.clone();
+    // The judge takes the key for the argument.
+    let of = |key: &str, number: i32| Sample::new(format!("{key} {number}")).keys(&[key]);
+    let sent: Vec<_> = (0..4).flat_map(|number| [of("red", number), of("blue", number)]).collect();
+    stage.judge()?.send(&name_server, TOPIC, &sent, SendMode::Selector, None)?;
+    let seen = all_see(stage, TOPIC, &sent, Lookup::First)?;
+    for key in ["red", "blue"] {
+        let of_key: Vec<_> = seen.iter().filter(|message| message.keys == [key]).collect();
+        let places: Vec<_> = of_key.iter().map(|message| (message.broker.as_str(), message.queue)).collect();
+        expect::that(&format!("queues of the messages of {key}"), places.clone()).are(&[places[0]; 4])?;
+        let bodies: Vec<_> = of_key.iter().map(|message| message.body.clone()).collect();
+        let expected: Vec<_> = (0..4).map(|number| of(key, number).body).collect();
+        expect::that(&format!("order of the messages of {key}"), bodies).are(&expected)?;
+    }
+    Ok(())
+}
+
 /// A topic that nobody made comes into being on the broker that gets the first message, by the rules of TBW102.
 pub(super) fn auto_created_topic(stage: &mut Stage<'_>) -> Result<()> {
     const TOPIC: &str = "interop-java-new";

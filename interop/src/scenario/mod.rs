@@ -1,7 +1,11 @@
 //! What is proved. Each scenario is a story with one subject; it fails with what was expected and what came.
 
 mod admin;
+mod benchmark;
+mod consumers;
 mod demo;
+mod failing;
+mod inspect;
 mod java;
 mod produce;
 mod readers;
@@ -25,7 +29,31 @@ pub(crate) const APACHE_CLIENT: &[Scenario] = &[
     Scenario { name: "mqadmin: send and look up a message", play: admin::message },
     Scenario { name: "Java client: every way to send", play: java::every_way_to_send },
     Scenario { name: "Java client: topic made by the first send", play: java::auto_created_topic },
+    Scenario { name: "Java client: a selector keeps what belongs together", play: java::selector },
+    Scenario { name: "Java client: push consumer", play: consumers::push },
+    Scenario { name: "Java client: lite pull consumers", play: consumers::lite_pull },
+    Scenario { name: "mqadmin: topics and brokers looked at", play: inspect::topics },
+    Scenario { name: "mqadmin: messages looked up", play: inspect::messages },
+    Scenario { name: "mqadmin: who is online", play: inspect::clients },
 ];
+
+/// Apache's client against an emulator that fails.
+const FAILING_EMULATOR: &[Scenario] = &[
+    Scenario { name: "Java client: an emulated broker is killed", play: failing::killed },
+    Scenario { name: "Java client: an emulated broker is slow", play: failing::slow },
+];
+
+/// Apache's benchmark against the emulator.
+const BENCHMARK: &[Scenario] = &[
+    Scenario { name: "Apache's benchmark: Producer", play: benchmark::producer },
+    Scenario { name: "Apache's benchmark: BatchProducer", play: benchmark::batch_producer },
+];
+
+/// What is played on an emulator beside a client of this version.
+pub(crate) fn on_emulator(version: &str) -> Vec<Scenario> {
+    let benchmark = if version == benchmark::VERSION { BENCHMARK } else { &[] };
+    [APACHE_CLIENT, FAILING_EMULATOR, benchmark].concat()
+}
 
 /// The command line under test against Apache's servers.
 pub(crate) const MAXQ: &[Scenario] = &[

@@ -1,0 +1,57 @@
+//! Apache's benchmark classes, which are published for 5.5.0 only.
+
+use std::{fs, time::Duration};
+
+use anyhow::{Context as _, Result};
+
+use crate::{clock, emulated::Emulated, expect, process::Process, stage::Stage};
+
+/// `Producer -q`: it ends by itself and counts no failure; every message is stored. It speaks the binary header.
+pub(super) fn producer(stage: &mut Stage<'_>) -> Result<()> {
+    let emulated = Emulated::start(VERSION, 2)?;
+    emulated.cluster().create_topic(TOPIC, 4)?;
+    let folder = tempfile::tempdir()?;
+    let messages = MESSAGES.to_string();
+    let main = ["-q", &messages, "-w", "4", "-s", "256", "-t", TOPIC];
+    let ended = start(stage, &emulated, "Producer", &main, folder.path())?.wait(LIMIT)?;
+    let printed = String::from_utf8_lossy(&ended.stdout);
+    expect::holds(&format!("Producer ends well: {} {printed}", ended.status), ended.status.success())?;
+    expect::contains("Producer", &printed, &[&format!("Send Total: {MESSAGES}"), "Send Failed: 0"])?;
+    expect::that("messages that are stored", emulated.cluster().stored_count(TOPIC)).is(&MESSAGES)
+}
+
+/// `BatchProducer`, which never ends by itself: it stores batches until it is killed, and reports no failure.
+pub(super) fn batch_producer(stage: &mut Stage<'_>) -> Result<()> {
+    let emulated = Emulated::start(VERSION, 2)?;
+    emulated.cluster().create_topic(TOPIC, 4)?;
+    let folder = tempfile::tempdir()?;
+    let main = ["-b", "8", "-w", "2", "-s", "64", "-t", TOPIC];
+    let process = start(stage, &emulated, "BatchProducer", &main, folder.path())?;
+    let stored =
+        clock::wait_for(LIMIT, || Ok((emulated.cluster().stored_count(TOPIC) >= MESSAGES).then_some(())))?;
+    let said = process.tail();
+    drop(process);
+    stored.with_context(|| format!("BatchProducer stored fewer than {MESSAGES} messages\n{said}"))?;
+    expect::holds(&format!("BatchProducer reports no failure: {said}"), !said.contains("Exception"))
+}
+
+fn start(
+    stage: &Stage<'_>,
+    emulated: &Emulated,
+    class: &str,
+    arguments: &[&str],
+    folder: &std::path::Path,
+) -> Result<Process> {
+    let class = format!("org.apache.rocketmq.example.benchmark.{class}");
+    let name_server = emulated.cluster().name_servers();
+    let main = [&[class.as_str(), "-n", &name_server], arguments].concat();
+    fs::create_dir_all(folder)?;
+    let command = stage.judges.apache().benchmark(&folder.join("home"), &main)?;
+    Process::start("benchmark", &command, None, folder)
+}
+
+/// The only version whose benchmark is published.
+pub(super) const VERSION: &str = "5.5.0";
+const TOPIC: &str = "interop-benchmark";
+const MESSAGES: u64 = 2_000;
+const LIMIT: Duration = Duration::from_secs(90);
