@@ -136,6 +136,21 @@ impl Judge {
         parse(self.ask("send", &pairs)?)
     }
 
+    /// Sends one message to the queue that Apache's `SelectMessageQueueByHash` chooses for `key`.
+    pub(crate) fn send_by_key(
+        &mut self,
+        name_server: &str,
+        topic: &str,
+        sample: &Sample,
+        key: &str,
+    ) -> Result<SendResult> {
+        self.ask("message", &message_pairs(topic, sample))?;
+        let pairs =
+            [("name_server", name_server.to_owned()), ("mode", "by_key".to_owned()), ("key", key.to_owned())];
+        let results: Vec<SendResult> = parse(self.ask("send", &owned(pairs))?)?;
+        results.into_iter().next().context("no result")
+    }
+
     /// Reads all that `topic` holds, in the order of broker, queue and offset. Waits some seconds while there are
     /// fewer than `count`; gives what is there after that.
     pub(crate) fn read(&mut self, name_server: &str, topic: &str, count: usize) -> Result<Vec<JavaMessage>> {

@@ -1,7 +1,7 @@
 //! `maxq-interop`: proves Maxq against released Apache RocketMQ servers, clients and tools.
 //!
-//! Read from the top: [`smoke`] is a run, [`scenario`] is what is proved, [`stage`] is where. [`faults`] is the other
-//! run: real signals to real brokers, under load. [`apache`] starts real clusters, [`judge`] drives Apache's Java client
+//! Read from the top: [`smoke`] is a run, [`scenario`] is what is proved, [`stage`] is where, [`mishap`] is what
+//! goes wrong. [`faults`] is the other run: real signals to real brokers, under load, measured. [`apache`] starts real clusters, [`judge`] drives Apache's Java client
 //! and tools, [`maxq`] drives the command line under test. See `README.md` for how to run it.
 
 mod apache;
@@ -13,9 +13,11 @@ mod faults;
 mod golden;
 mod interrupt;
 mod judge;
+mod library;
 mod machine;
 mod maxq;
 mod message;
+mod mishap;
 mod mqadmin;
 mod ports;
 mod process;
@@ -35,10 +37,11 @@ use std::{
 };
 
 use anyhow::{Context as _, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    apache::{Apache, ApacheCluster},
+    apache::{Apache, ApacheCluster, Layout, Replication, USER},
+    mishap::When,
     report::Report,
     smoke::Plan,
 };
@@ -55,8 +58,15 @@ struct Arguments {
 enum Task {
     /// maxq against Apache's servers, Apache's clients and tools against maxq's emulator.
     Smoke {
-        #[command(flatten)]
-        versions: Versions,
+        /// Versions of Apache RocketMQ, as published on Maven [default: 5.5.0,4.9.7; with --all 4.9.7,5.1.4,5.3.3,5.5.0].
+        #[arg(long, value_delimiter = ',', value_parser = version)]
+        versions: Vec<String>,
+        /// Every version of the matrix, and every failure instead of those of each change.
+        #[arg(long)]
+        all: bool,
+        /// Only scenarios whose name has this in it.
+        #[arg(long, value_name = "TEXT", conflicts_with = "write")]
+        only: Option<String>,
         /// The maxq to test, instead of one built now.
         #[arg(long, value_name = "FILE")]
         maxq: Option<PathBuf>,
@@ -100,10 +110,26 @@ enum Task {
         /// Version of Apache RocketMQ.
         #[arg(long, default_value = "5.5.0", value_parser = version)]
         version: String,
-        /// Number of brokers.
+        /// Number of masters.
         #[arg(long, default_value_t = 1)]
         brokers: usize,
+        /// A replica of broker-0, for which it waits (sync) or does not (async).
+        #[arg(long)]
+        replica: Option<Waits>,
+        /// Access control; who may do everything is told.
+        #[arg(long)]
+        access_control: bool,
+        /// Brokers refuse whoever does not speak TLS; their certificate is made up.
+        #[arg(long)]
+        tls: bool,
     },
+}
+
+/// Whether `broker-0` waits for its replica.
+#[derive(Clone, Copy, ValueEnum)]
+enum Waits {
+    Async,
+    Sync,
 }
 
 #[derive(Args)]
@@ -144,12 +170,15 @@ fn run(task: Task) -> Result<bool> {
     let scratch = temporary.path().to_owned();
     interrupt::handle(scratch.clone())?;
     match task {
-        Task::Smoke { versions, maxq, write } => {
+        Task::Smoke { versions, all, only, maxq, write } => {
             let maxq = match maxq {
                 Some(binary) => binary.canonicalize().with_context(|| format!("{}", binary.display()))?,
                 None => maxq::build()?,
             };
-            let plan = Plan { versions: versions.once_each(), maxq: Some(maxq), scratch };
+            let usual: &[&str] = if all { &MATRIX } else { &EACH_CHANGE };
+            let versions = if versions.is_empty() { usual.iter().map(ToString::to_string).collect() } else { versions };
+            let mishaps = if all { When::All } else { When::Always };
+            let plan = Plan { versions: once_each(versions), maxq: Some(maxq), mishaps, only, scratch };
             let report = play("smoke", &plan)?;
             if write {
                 compatibility::write(SMOKE, &report.section())?;
@@ -167,7 +196,7 @@ fn run(task: Task) -> Result<bool> {
             Ok(drills.passed())
         }
         Task::SelfCheck { versions } => {
-            let plan = Plan { versions: versions.once_each(), maxq: None, scratch };
+            let plan = Plan { versions: versions.once_each(), maxq: None, mishaps: When::Always, only: None, scratch };
             Ok(play("self-check", &plan)?.passed())
         }
         Task::Golden { write } => {
@@ -180,12 +209,26 @@ fn run(task: Task) -> Result<bool> {
             print(&report.text("twins"))?;
             Ok(report.passed())
         }
-        Task::Up { version, brokers } => {
+        Task::Up { version, brokers, replica, access_control, tls } => {
             let apache = Apache::prepare(&version, &maxq::target_folder()?.join("interop"))?;
-            let cluster = ApacheCluster::start(&apache, brokers, &scratch)?;
+            let mut layout = Layout::masters(brokers);
+            layout = match replica {
+                Some(Waits::Async) => layout.replica(Replication::Asynchronous),
+                Some(Waits::Sync) => layout.replica(Replication::Synchronous),
+                None => layout,
+            };
+            layout = if access_control { layout.access_control() } else { layout };
+            layout = if tls { layout.tls_only() } else { layout };
+            let cluster = ApacheCluster::launch(&apache, &layout, &scratch)?;
             println!("name server {}", cluster.name_server());
             for broker in cluster.brokers() {
                 println!("{} {}", broker.name, broker.address);
+            }
+            if let Ok(address) = cluster.replica() {
+                println!("replica of broker-0 {address}");
+            }
+            if access_control {
+                println!("access key {}, secret key {}", USER.0, USER.1);
             }
             eprintln!("Apache RocketMQ {version} is up; Ctrl-C stops it");
             loop {
@@ -215,6 +258,10 @@ fn version(text: &str) -> Result<String, String> {
     }
 }
 
+/// The versions that each change is proved against: the newest, and the last of 4.x whose jars are whole.
+const EACH_CHANGE: [&str; 2] = ["5.5.0", "4.9.7"];
+/// Those of the version matrix.
+const MATRIX: [&str; 4] = ["4.9.7", "5.1.4", "5.3.3", "5.5.0"];
 /// Sections of `COMPATIBILITY.md`.
 const FAULTS: &str = "faults";
 const SMOKE: &str = "smoke";

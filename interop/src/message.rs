@@ -137,6 +137,11 @@ impl JavaMessage {
         (&self.broker, self.queue, self.offset)
     }
 
+    /// One of its properties, RocketMQ's own included.
+    pub(crate) fn property(&self, name: &str) -> Option<&str> {
+        self.properties.get(name).map(String::as_str)
+    }
+
     /// The part that every reader sees, after the parts that only Java shows have been judged.
     pub(crate) fn judged(&self) -> Result<Seen> {
         let id = self.message_id.clone().context("a message without unique id")?;

@@ -20,6 +20,18 @@ pub(crate) fn cluster_list(output: &str) -> Vec<(String, String, String)> {
     .collect()
 }
 
+/// `topicStatus`: broker, queue, smallest and next offset, one queue a line.
+pub(crate) fn topic_status(output: &str) -> Vec<(String, i32, i64, i64)> {
+    let rows = output.lines().filter(|line| !line.starts_with('#')).map(columns);
+    rows.filter_map(|row| match row.as_slice() {
+        [broker, queue, min, max, ..] => {
+            Some(((*broker).to_owned(), queue.parse().ok()?, min.parse().ok()?, max.parse().ok()?))
+        }
+        _ => None,
+    })
+    .collect()
+}
+
 /// `sendMessage`: broker, queue, status, message id.
 pub(crate) fn send_message(output: &str) -> Result<(String, i32, String, String)> {
     let row = output.lines().find(|line| !line.starts_with('#') && !line.trim().is_empty());
@@ -102,6 +114,15 @@ mod tests {
                    DefaultCluster    broker-0                0     127.0.0.1:30911        V4_9_7   0.00(0,0ms)\n";
         let row = ("broker-0".to_owned(), "127.0.0.1:30911".to_owned(), "V4_9_7".to_owned());
         assert_eq!(cluster_list(old), [row]);
+    }
+
+    #[test]
+    fn the_offsets_of_a_topic_are_read_with_and_without_a_time() {
+        let output = "#Broker Name   #QID  #Min Offset  #Max Offset   #Last Updated\n\
+                      broker-0        0     0            3             2026-11-23 10:00:00,123\n\
+                      broker-1        1     0            0             \n";
+        let rows = [("broker-0".to_owned(), 0, 0, 3), ("broker-1".to_owned(), 1, 0, 0)];
+        assert_eq!(topic_status(output), rows);
     }
 
     #[test]

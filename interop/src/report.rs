@@ -21,6 +21,8 @@ pub(crate) struct Outcome {
     pub(crate) took: Duration,
     /// What was expected and what came, with the servers' last words.
     pub(crate) failure: Option<String>,
+    /// Why it cannot be played here; it has neither passed nor failed.
+    pub(crate) obstacle: Option<&'static str>,
 }
 
 impl Report {
@@ -44,15 +46,24 @@ impl Report {
             }
         }
         let _ =
-            writeln!(text, "\n{:<46}{:<16}{:<9}{:<8}{:>8}", "scenario", "server", "client", "result", "time");
+            writeln!(text, "\n{:<60}{:<16}{:<9}{:<8}{:>8}", "scenario", "server", "client", "result", "time");
         for outcome in &self.outcomes {
-            let Outcome { scenario, server, client, took, failure } = outcome;
-            let result = if failure.is_none() { "pass" } else { "FAIL" };
-            let seconds = format!("{:.1} s", took.as_secs_f64());
-            let _ = writeln!(text, "{scenario:<46}{server:<16}{client:<9}{result:<8}{seconds:>8}");
+            let Outcome { scenario, server, client, took, failure, obstacle } = outcome;
+            let result = match (failure, obstacle) {
+                (Some(_), _) => "FAIL",
+                (None, Some(_)) => "-",
+                (None, None) => "pass",
+            };
+            let (seconds, why) = (format!("{:.1} s", took.as_secs_f64()), obstacle.unwrap_or_default());
+            let line = format!("{scenario:<60}{server:<16}{client:<9}{result:<8}{seconds:>8}  {why}");
+            let _ = writeln!(text, "{}", line.trim_end());
         }
-        let failed = self.outcomes.iter().filter(|outcome| outcome.failure.is_some()).count();
-        let _ = writeln!(text, "\n{name}: {} passed, {failed} failed", self.outcomes.len() - failed);
+        let count = |what: fn(&&Outcome) -> bool| self.outcomes.iter().filter(what).count();
+        let (failed, apart) =
+            (count(|outcome| outcome.failure.is_some()), count(|outcome| outcome.obstacle.is_some()));
+        let passed = self.outcomes.len() - failed - apart;
+        let not_played = if apart == 0 { String::new() } else { format!(", {apart} not possible here") };
+        let _ = writeln!(text, "\n{name}: {passed} passed, {failed} failed{not_played}");
         text
     }
 }
@@ -81,17 +92,29 @@ impl Report {
                 let of = |outcome: &&Outcome| outcome.scenario == scenario && outcome.played_by() == *server;
                 let result = match self.outcomes.iter().find(of) {
                     None => "-",
+                    Some(Outcome { obstacle: Some(_), .. }) => "not possible",
                     Some(Outcome { failure: None, .. }) => "pass",
                     Some(_) => "**fails**",
                 };
                 let _ = write!(text, " {result} |");
             }
         }
+        let mut obstacles: Vec<_> = self.outcomes.iter().filter_map(Outcome::told_obstacle).collect();
+        obstacles.sort();
+        obstacles.dedup();
+        if !obstacles.is_empty() {
+            let _ = write!(text, "\n\nNot possible: {}.", obstacles.join("; "));
+        }
         text
     }
 }
 
 impl Outcome {
+    /// Scenario, and why it cannot be played.
+    fn told_obstacle(&self) -> Option<String> {
+        Some(format!("{} ({})", self.scenario, self.obstacle?))
+    }
+
     /// Server and version of Apache's client.
     fn played_by(&self) -> (&str, &str) {
         (&self.server, &self.client)
@@ -109,6 +132,7 @@ mod tests {
             client: "5.5.0".into(),
             took: Duration::from_millis(1250),
             failure: failure.map(str::to_owned),
+            obstacle: None,
         }
     }
 
@@ -137,6 +161,18 @@ mod tests {
                 r"| cat \| produce | - | pass |",
             ]
         );
+    }
+
+    #[test]
+    fn what_is_not_possible_has_neither_passed_nor_failed_and_says_why() {
+        let apart = Outcome { scenario: "a disk is full".into(), obstacle: Some("it is not"), ..outcome(None) };
+        let report = Report { outcomes: vec![outcome(None), apart] };
+        let text = report.text("smoke");
+        assert!(report.passed());
+        assert!(text.ends_with("\nsmoke: 1 passed, 0 failed, 1 not possible here\n"), "{text}");
+        let section = report.section();
+        assert!(section.contains("| a disk is full | not possible |"), "{section}");
+        assert!(section.ends_with("Not possible: a disk is full (it is not)."), "{section}");
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! One run: for each version a real cluster and an emulated one, and the scenarios on them in order.
+//! One run: for each version a real cluster and an emulated one, the scenarios on them in order, and then what goes
+//! wrong.
 
 use std::{
-    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     thread,
@@ -14,6 +14,7 @@ use crate::{
     apache::{Apache, ApacheCluster, Broker},
     clock,
     maxq::{self, Emulator, Maxq},
+    mishap::{self, Mishap, When},
     report::{Outcome, Report},
     scenario::{self, Scenario},
     stage::{Judges, Stage},
@@ -25,28 +26,29 @@ pub(crate) struct Plan {
     pub(crate) versions: Vec<String>,
     /// The command line under test, or nothing to let the judges judge each other.
     pub(crate) maxq: Option<PathBuf>,
+    /// Which stories of failures are told.
+    pub(crate) mishaps: When,
+    /// Only scenarios whose name has this in it.
+    pub(crate) only: Option<String>,
     /// Takes all that is written, and is removed by the caller.
     pub(crate) scratch: PathBuf,
+}
+
+impl Plan {
+    fn wants(&self, name: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| name.contains(only))
+    }
 }
 
 /// Plays everything. An error means that nothing could be played at all.
 pub(crate) fn run(plan: &Plan) -> Result<Report> {
     let build = maxq::target_folder()?.join("interop");
-    // One after the other: Maven must not fill its store twice at once.
+    // All are fetched before the first is started: what is missing is known at once.
     let releases: Vec<Apache> =
         plan.versions.iter().map(|version| Apache::prepare(version, &build)).collect::<Result<_>>()?;
     let mut report = Report::default();
-    if memory_for_all(releases.len()) {
-        let outcomes = thread::scope(|scope| {
-            let runs: Vec<_> = releases.iter().map(|apache| scope.spawn(|| version(plan, apache))).collect();
-            runs.into_iter().map(thread::ScopedJoinHandle::join).collect::<Vec<_>>()
-        });
-        for outcome in outcomes {
-            report.extend(outcome.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
-        }
-    } else {
-        releases.iter().for_each(|apache| report.extend(version(plan, apache)));
-    }
+    // One after the other: four processes of Java at once are enough for memory and for the times that are judged.
+    releases.iter().for_each(|apache| report.extend(version(plan, apache)));
     Ok(report)
 }
 
@@ -55,9 +57,27 @@ fn version(plan: &Plan, apache: &Apache) -> Vec<Outcome> {
     let mut judges = Judges::new(apache, folder.join("judge"));
     let mut outcomes = on_apache(plan, apache, &mut judges, &folder.join("apache"));
     if let Some(binary) = &plan.maxq {
-        outcomes.extend(on_emulator(binary, &mut judges, &folder.join("emulator")));
+        outcomes.extend(on_emulator(plan, binary, &mut judges, &folder.join("emulator")));
+        judges.dismiss();
+        outcomes.extend(mishaps(plan, apache, &judges, &folder));
     }
     outcomes
+}
+
+/// What goes wrong on Apache's servers.
+fn mishaps(plan: &Plan, apache: &Apache, judges: &Judges, folder: &Path) -> Vec<Outcome> {
+    let played = mishap::MISHAPS.iter().filter(|mishap| mishap.when <= plan.mishaps && plan.wants(mishap.name));
+    let play = |(number, mishap): (usize, &Mishap)| {
+        let play = Play::new(format!("Apache {}", apache.version()), judges);
+        if let Some(obstacle) = (mishap.obstacle)(apache) {
+            eprintln!("-      {} - {}: {obstacle}", play.server, mishap.name);
+            return Outcome { obstacle: Some(obstacle), ..play.ended(mishap.name, play.began, None) };
+        }
+        let ground = mishap::on_ground(apache, &folder.join(format!("mishap-{number}")));
+        let failure = (mishap.play)(&ground).err().map(|error| format!("{error:#}"));
+        play.outcome(mishap.name, play.began, failure)
+    };
+    played.enumerate().map(play).collect()
 }
 
 /// Apache's servers: first the judges among themselves, then the command line.
@@ -66,6 +86,11 @@ fn on_apache(plan: &Plan, apache: &Apache, judges: &mut Judges, folder: &Path) -
     let mut scenarios = scenario::APACHE_CLIENT.to_vec();
     if plan.maxq.is_some() {
         scenarios.extend(scenario::MAXQ);
+        scenarios.extend(scenario::LIBRARY);
+    }
+    scenarios.retain(|scenario| plan.wants(scenario.name));
+    if scenarios.is_empty() {
+        return Vec::new();
     }
     let cluster = match start_apache(apache, judges, folder) {
         Ok(cluster) => cluster,
@@ -94,10 +119,14 @@ fn start_apache(apache: &Apache, judges: &mut Judges, folder: &Path) -> Result<A
 }
 
 /// Our emulator: Apache's client and tools, and `maxq cat` as one more reader.
-fn on_emulator(binary: &Path, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
+fn on_emulator(plan: &Plan, binary: &Path, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
     let version = maxq::emulated(judges.version());
     let play = Play::new(format!("emulator {version}"), judges);
-    let scenarios = scenario::on_emulator(judges.version());
+    let mut scenarios = scenario::on_emulator(judges.version());
+    scenarios.retain(|scenario| plan.wants(scenario.name));
+    if scenarios.is_empty() {
+        return Vec::new();
+    }
     let emulator = match Emulator::start(binary, version, BROKERS, folder) {
         Ok(emulator) => emulator,
         Err(error) => return play.not_started(&error, &scenarios),
@@ -155,27 +184,24 @@ impl Play {
     fn outcome(&self, scenario: &str, began: Instant, failure: Option<String>) -> Outcome {
         let Self { server, client, .. } = self;
         let result = if failure.is_none() { "ok    " } else { "FAILED" };
-        eprintln!("{result} {server} - {scenario} (client {client})");
+        let seconds = began.elapsed().as_secs_f64();
+        eprintln!("{result} {server} - {scenario} (client {client}, {seconds:.1} s)");
+        self.ended(scenario, began, failure)
+    }
+
+    fn ended(&self, scenario: &str, began: Instant, failure: Option<String>) -> Outcome {
+        let Self { server, client, .. } = self;
         Outcome {
             scenario: scenario.to_owned(),
             server: server.clone(),
             client: client.clone(),
             took: began.elapsed(),
             failure,
+            obstacle: None,
         }
     }
-}
-
-/// Whether the clusters of all versions fit into memory at once. Where nobody says how much is free: no.
-fn memory_for_all(versions: usize) -> bool {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let available = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let kilobytes = available.and_then(|line| line.trim().trim_end_matches(" kB").parse::<usize>().ok());
-    kilobytes.is_some_and(|kilobytes| kilobytes / versions.max(1) > KILOBYTES_PER_VERSION)
 }
 
 const START: &str = "the servers start";
 /// One broker can stop while the other serves; the fewest with which a route is more than an address.
 const BROKERS: usize = 2;
-/// A name server (0.2 GB), two brokers (0.5 GB each) and a judge (0.2 GB), with room to breathe.
-const KILOBYTES_PER_VERSION: usize = 2_000_000;

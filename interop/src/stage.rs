@@ -51,6 +51,21 @@ impl Judges {
         self.apache.version()
     }
 
+    /// Whether this client reads LZ4 and Zstandard; before 5.0 there was zlib alone.
+    pub(crate) fn knows_every_compression(&self) -> bool {
+        !self.apache.is_4()
+    }
+
+    /// Whether servers and client are of the line 4.
+    pub(crate) fn is_4(&self) -> bool {
+        self.apache.is_4()
+    }
+
+    /// Ends the judge; who needs one later gets another.
+    pub(crate) fn dismiss(&mut self) {
+        self.judge = None;
+    }
+
     /// The running judge.
     pub(crate) fn judge(&mut self) -> Result<&mut Judge> {
         // A wrong option makes mqadmin end the judge: the next scenario gets another.

@@ -41,7 +41,10 @@ final class Sender {
         messages.add(message);
     }
 
-    /** {@code send name_server= mode=sync|async|oneway|selector|batch [broker= queue=]}: one result a message, one for a batch. */
+    /**
+     * {@code send name_server= mode=sync|async|oneway|selector|by_key|batch [broker= queue=] [key=]}: one result a message, one
+     * for a batch.
+     */
     void send(Request request, PrintStream answers) throws Exception {
         List<Message> due = messages;
         messages = new ArrayList<>();
@@ -52,6 +55,11 @@ final class Sender {
             return;
         }
         for (Message message : due) {
+            if (mode.equals("by_key")) {
+                answers.println(json(message,
+                    producer.send(message, new SelectMessageQueueByHash(), request.text("key"))));
+                continue;
+            }
             answers.println(json(message, send(producer, mode, message, queue(request, message))));
         }
     }

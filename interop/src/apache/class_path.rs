@@ -14,6 +14,8 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
+use super::layout::accounts;
+
 /// One released version, ready to be started.
 #[derive(Clone, Debug)]
 pub(crate) struct Apache {
@@ -42,9 +44,38 @@ impl Apache {
         &self.version
     }
 
+    /// Whether brokers of this version have access control 1.0 (`plain_acl.yml`), which 5.3.3 took out.
+    pub(crate) fn has_access_control_1(&self) -> bool {
+        self.numbers() < [5, 3, 3]
+    }
+
+    /// Whether this is a version of the line 4.
+    pub(crate) fn is_4(&self) -> bool {
+        self.numbers() < [5, 0, 0]
+    }
+
+    /// A version without jars, for tests that start nothing.
+    #[cfg(test)]
+    pub(crate) fn of(version: &str) -> Self {
+        Self {
+            version: version.to_owned(),
+            server: String::new(),
+            tools: String::new(),
+            judge: PathBuf::new(),
+        }
+    }
+
+    /// The three numbers of the version; what is no number counts as 0.
+    fn numbers(&self) -> [u32; 3] {
+        let mut numbers = self.version.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
+        std::array::from_fn(|_| numbers.next().unwrap_or(0))
+    }
+
     /// The command that runs `main` of a server. It will write to `home`, which is made.
     pub(super) fn server(&self, home: &Path, memory: &[&str], main: &[&str]) -> Result<Vec<OsString>> {
         furnish(home, SERVER_LOGBACK)?;
+        // Nobody looks at it where access control 1.0 is off.
+        fs::write(home.join("conf/plain_acl.yml"), accounts())?;
         Ok(java(home, &[memory, FAST_START].concat(), &self.server, main))
     }
 
@@ -71,6 +102,7 @@ impl Apache {
         let class_path = format!("{}:{}", self.judge.display(), self.tools);
         let options: &[&[&str]] = match jvm {
             Jvm::StartsFast => &[&["-Xmx256m"], FAST_START],
+            Jvm::SpeaksTls => &[&["-Xmx256m", "-Dtls.enable=true"], FAST_START],
             // Java's own choice of collector and compilers, as in production.
             Jvm::RunsFast => &[&["-Xms512m", "-Xmx512m"]],
         };
@@ -83,6 +115,8 @@ impl Apache {
 pub(crate) enum Jvm {
     /// To answer some questions soon.
     StartsFast,
+    /// To answer some questions over TLS.
+    SpeaksTls,
     /// To show how fast Apache's client is.
     RunsFast,
 }

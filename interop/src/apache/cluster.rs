@@ -1,7 +1,7 @@
 //! A real name server and real brokers on loopback, for as long as the value lives.
 
 use std::{
-    ffi::OsString,
+    collections::BTreeMap,
     fs,
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::{Path, PathBuf},
@@ -10,7 +10,10 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{Apache, name_server};
+use super::{
+    Apache, Oddity, name_server,
+    layout::{Layout, Place},
+};
 use crate::{
     clock, ports,
     process::{self, Process},
@@ -19,20 +22,35 @@ use crate::{
 
 /// A running cluster. Dropping it kills its processes.
 pub(crate) struct ApacheCluster {
+    apache: Apache,
+    layout: Layout,
     name_server: SocketAddr,
     brokers: Vec<Broker>,
-    /// The name server, then the brokers in their order.
-    servers: Vec<Server>,
+    /// Where the replica of `broker-0` listens, if there is one.
+    replica: Option<SocketAddr>,
+    servers: BTreeMap<Part, Server>,
     folder: PathBuf,
+}
+
+/// One of a cluster's processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Part {
+    NameServer,
+    /// A master by its number.
+    Broker(usize),
+    /// The replica of `broker-0`.
+    Replica,
 }
 
 /// A process and the log that it writes beside its output: version 5 says there what goes wrong.
 struct Server {
     process: Process,
     log: PathBuf,
+    /// It was killed by us, and its end is no surprise.
+    is_dead: bool,
 }
 
-/// A broker as clients see it.
+/// A master and where it listens.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Broker {
     pub(crate) name: String,
@@ -45,13 +63,19 @@ impl ApacheCluster {
     /// Everything they write goes to `folder`. Ports are free when they are chosen; where somebody else was faster,
     /// the start is repeated with others.
     pub(crate) fn start(apache: &Apache, brokers: usize, folder: &Path) -> Result<Self> {
+        Self::launch(apache, &Layout::masters(brokers), folder)
+    }
+
+    /// As [`start`](Self::start), with a layout of its own.
+    pub(crate) fn launch(apache: &Apache, layout: &Layout, folder: &Path) -> Result<Self> {
         let mut attempt = 1;
         loop {
-            match Self::try_start(apache, brokers, &folder.join(format!("start-{attempt}"))) {
+            match Self::try_start(apache, layout, &folder.join(format!("start-{attempt}"))) {
                 Err(error) if attempt < START_ATTEMPTS && is_port_taken(&error) => attempt += 1,
                 result => {
                     return result.with_context(|| {
-                        format!("Apache RocketMQ {} with {brokers} brokers did not start", apache.version())
+                        let (version, brokers) = (apache.version(), layout.masters);
+                        format!("Apache RocketMQ {version} with {brokers} brokers did not start")
                     });
                 }
             }
@@ -63,9 +87,14 @@ impl ApacheCluster {
         self.name_server.to_string()
     }
 
-    /// Its brokers.
+    /// Its masters.
     pub(crate) fn brokers(&self) -> &[Broker] {
         &self.brokers
+    }
+
+    /// Where the replica of `broker-0` listens.
+    pub(crate) fn replica(&self) -> Result<SocketAddr> {
+        self.replica.context("this cluster has no replica")
     }
 
     /// How many brokers the name server gives out for `topic`.
@@ -73,83 +102,162 @@ impl ApacheCluster {
         name_server::serving(self.name_server, topic)
     }
 
-    /// Sends a signal to the process of a broker.
-    pub(crate) fn signal_broker(&mut self, number: usize, signal: Signal) -> Result<()> {
-        let server = self.servers.get_mut(NAME_SERVERS + number);
-        server.with_context(|| format!("there is no broker {number}"))?.process.signal(signal)
+    /// How many brokers the name server knows by their master.
+    pub(crate) fn masters(&self) -> Result<usize> {
+        name_server::masters(self.name_server)
     }
 
-    /// Starts a broker that was killed, on its port and its store, and returns when clients can use it.
-    pub(crate) fn restart_broker(&mut self, apache: &Apache, number: usize) -> Result<()> {
-        let broker = self.brokers.get(number).with_context(|| format!("there is no broker {number}"))?;
-        let server = Self::broker_server(apache, &broker.name, &self.folder)?;
-        self.servers[NAME_SERVERS + number] = server;
+    /// Sends a signal to one of the processes.
+    pub(crate) fn signal(&mut self, part: Part, signal: Signal) -> Result<()> {
+        let server = self.servers.get_mut(&part);
+        let server = server.with_context(|| format!("there is no {part:?}"))?;
+        server.process.signal(signal)?;
+        server.is_dead |= signal == Signal::Kill;
+        Ok(())
+    }
+
+    /// Starts a process that was killed, on its port and its store, and returns when clients can use it.
+    pub(crate) fn restart(&mut self, part: Part) -> Result<()> {
+        self.start_part(part)?;
+        match part {
+            Part::NameServer => self.wait_for_name_server()?,
+            Part::Broker(_) | Part::Replica => {}
+        }
+        self.wait_for_brokers()
+    }
+
+    /// From now on one broker is set apart no more: for its next start.
+    pub(crate) fn mend(&mut self, number: usize) {
+        self.layout.odd.retain(|(odd, _)| *odd != number);
+    }
+
+    /// From now on one broker is set apart: for its next start.
+    pub(crate) fn spoil(&mut self, number: usize, oddity: Oddity) {
+        self.layout.odd.push((number, oddity));
+    }
+
+    /// Starts one more master, and returns when clients can use it.
+    pub(crate) fn join(&mut self) -> Result<()> {
+        self.layout.masters += 1;
+        self.add_broker()?;
         self.wait_for_brokers()
     }
 
     /// The last lines that its processes printed.
     pub(crate) fn tails(&self) -> String {
         let tail = |server: &Server| server.process.tail() + &process::tail("its log", &[&server.log]);
-        self.servers.iter().map(tail).collect()
+        self.servers.values().map(tail).collect()
     }
 
-    fn try_start(apache: &Apache, brokers: usize, folder: &Path) -> Result<Self> {
+    fn try_start(apache: &Apache, layout: &Layout, folder: &Path) -> Result<Self> {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
-        let name_server = loopback(ports::name_server()?);
-        let mut cluster =
-            Self { name_server, brokers: Vec::new(), servers: Vec::new(), folder: folder.to_owned() };
-        cluster.start_name_server(apache, folder)?;
-        for number in 0..brokers {
-            cluster.start_broker(apache, number, folder)?;
+        let mut cluster = Self {
+            apache: apache.clone(),
+            layout: layout.clone(),
+            name_server: loopback(ports::name_server()?),
+            brokers: Vec::new(),
+            replica: None,
+            servers: BTreeMap::new(),
+            folder: folder.to_owned(),
+        };
+        cluster.start_part(Part::NameServer)?;
+        cluster.wait_for_name_server()?;
+        for _ in 0..layout.masters {
+            cluster.add_broker()?;
+        }
+        if layout.replication.is_some() {
+            cluster.replica = Some(loopback(ports::broker()?));
+            cluster.start_part(Part::Replica)?;
         }
         cluster.wait_for_brokers()?;
         Ok(cluster)
     }
 
-    /// Until the name server gives out all of them.
-    fn wait_for_brokers(&mut self) -> Result<()> {
-        self.wait("the brokers", |cluster| {
-            let brokers = cluster.brokers.len();
-            // A name server may go on giving out a broker that has died.
-            let listens = |broker: &Broker| TcpStream::connect(broker.address).is_ok();
-            Ok(cluster.brokers.iter().all(listens)
-                && name_server::masters(cluster.name_server)? == brokers
-                && cluster.serving(AUTO_CREATE_TOPIC)? == brokers)
-        })
-    }
-
-    /// Returns once it listens: a broker that cannot register at once tries again only after ten seconds.
-    fn start_name_server(&mut self, apache: &Apache, folder: &Path) -> Result<()> {
-        let settings = folder.join("namesrv.conf");
-        fs::write(&settings, format!("listenPort={}\nbindAddress=127.0.0.1\n", self.name_server.port()))?;
-        let main = ["org.apache.rocketmq.namesrv.NamesrvStartup", "-c", &settings.display().to_string()];
-        let server =
-            Server::start("namesrv", folder, |home| apache.server(home, &["-Xms64m", "-Xmx256m"], &main))?;
-        self.servers.push(server);
-        self.wait("the name server", |cluster| Ok(TcpStream::connect(cluster.name_server).is_ok()))
-    }
-
-    fn start_broker(&mut self, apache: &Apache, number: usize, folder: &Path) -> Result<()> {
+    fn add_broker(&mut self) -> Result<()> {
+        let number = self.brokers.len();
         let broker = Broker { name: format!("broker-{number}"), address: loopback(ports::broker()?) };
-        let settings = broker_settings(&broker, self.name_server, &folder.join(&broker.name));
-        fs::write(settings_file(folder, &broker.name), settings)?;
-        self.servers.push(Self::broker_server(apache, &broker.name, folder)?);
         self.brokers.push(broker);
+        self.start_part(Part::Broker(number))
+    }
+
+    /// Starts one process, with settings as the layout has them now.
+    fn start_part(&mut self, part: Part) -> Result<()> {
+        let server = match part {
+            Part::NameServer => {
+                let text = format!("listenPort={}\nbindAddress=127.0.0.1\n", self.name_server.port());
+                self.start_server("namesrv", "namesrv.NamesrvStartup", &text, NAME_SERVER_OPTIONS)?
+            }
+            Part::Broker(number) => {
+                let broker = self.brokers.get(number).with_context(|| format!("there is no {part:?}"))?;
+                let store = self.folder.join(&broker.name);
+                let place = self.place(&broker.name, broker.address, &store);
+                let text = self.layout.master(&self.apache, number, &place);
+                let options = [BROKER_OPTIONS, &self.layout.options(number)].concat();
+                self.start_server(&broker.name, "broker.BrokerStartup", &text, &options)?
+            }
+            Part::Replica => {
+                let store = self.folder.join("replica");
+                let text = self.layout.replica_of(&self.apache, &self.place("broker-0", self.replica()?, &store));
+                let options = [BROKER_OPTIONS, &self.layout.options(usize::MAX)].concat();
+                self.start_server("broker-replica", "broker.BrokerStartup", &text, &options)?
+            }
+        };
+        self.servers.insert(part, server);
         Ok(())
     }
 
-    /// The process of a broker whose settings are written.
-    fn broker_server(apache: &Apache, name: &str, folder: &Path) -> Result<Server> {
-        let settings = settings_file(folder, name).display().to_string();
-        let main = ["org.apache.rocketmq.broker.BrokerStartup", "-c", &settings];
-        Server::start(name, folder, |home| apache.server(home, BROKER_OPTIONS, &main))
+    fn place<'a>(&self, name: &'a str, address: SocketAddr, store: &'a Path) -> Place<'a> {
+        Place { name, address, name_server: self.name_server, store }
+    }
+
+    fn start_server(&self, name: &str, main: &str, settings: &str, options: &[&str]) -> Result<Server> {
+        let file = self.folder.join(format!("{name}.conf"));
+        fs::write(&file, settings).with_context(|| format!("cannot write {}", file.display()))?;
+        // A home each: two brokers that share one write into the same log files.
+        let home = self.folder.join(format!("{name}-home"));
+        let main = format!("org.apache.rocketmq.{main}");
+        let command = self.apache.server(&home, options, &[&main, "-c", &file.display().to_string()])?;
+        let process = Process::start(name, &command, None, &self.folder)?;
+        let log = home.join(format!("logs/rocketmqlogs/{}.log", name.split('-').next().unwrap_or(name)));
+        Ok(Server { process, log, is_dead: false })
+    }
+
+    /// A broker that cannot register at once tries again only after ten seconds.
+    fn wait_for_name_server(&mut self) -> Result<()> {
+        self.wait("the name server", |cluster| Ok(TcpStream::connect(cluster.name_server).is_ok()))
+    }
+
+    /// Until the name server gives out all that run.
+    fn wait_for_brokers(&mut self) -> Result<()> {
+        self.wait("the brokers", |cluster| {
+            let mut expected = 0;
+            for (part, server) in &cluster.servers {
+                let address = match part {
+                    Part::NameServer => continue,
+                    Part::Broker(number) => cluster.brokers[*number].address,
+                    Part::Replica => cluster.replica()?,
+                };
+                if server.is_dead {
+                    continue;
+                }
+                expected += usize::from(matches!(part, Part::Broker(_)));
+                // A name server may go on giving out a broker that has died.
+                if TcpStream::connect(address).is_err() {
+                    return Ok(false);
+                }
+            }
+            let replicas = usize::from(cluster.servers.get(&Part::Replica).is_some_and(|server| !server.is_dead));
+            Ok(cluster.masters()? >= expected
+                && cluster.serving(AUTO_CREATE_TOPIC)? >= expected
+                && name_server::replicas(cluster.name_server)? >= replicas)
+        })
     }
 
     /// Waits until `ready` says so. A process that ends meanwhile ends the wait; an error of `ready` means "not yet".
     fn wait(&mut self, what: &str, ready: impl Fn(&Self) -> Result<bool>) -> Result<()> {
         let mut trouble = None;
         let found = clock::wait_for(START_LIMIT, || {
-            if !self.servers.iter_mut().all(|server| server.process.is_running()) {
+            if self.servers.values_mut().any(|server| !server.is_dead && !server.process.is_running()) {
                 bail!("a process ended while we waited for {what}\n{}", self.tails());
             }
             match ready(self) {
@@ -167,35 +275,6 @@ impl ApacheCluster {
     }
 }
 
-impl Server {
-    fn start(
-        name: &str,
-        folder: &Path,
-        command: impl FnOnce(&Path) -> Result<Vec<OsString>>,
-    ) -> Result<Self> {
-        // A home each: two brokers that share one write into the same log files.
-        let home = folder.join(format!("{name}-home"));
-        let process = Process::start(name, &command(&home)?, None, folder)?;
-        let log = home.join(format!("logs/rocketmqlogs/{}.log", name.split('-').next().unwrap_or(name)));
-        Ok(Self { process, log })
-    }
-}
-
-fn settings_file(folder: &Path, broker: &str) -> PathBuf {
-    folder.join(format!("{broker}.conf"))
-}
-
-fn broker_settings(broker: &Broker, name_server: SocketAddr, store: &Path) -> String {
-    let Broker { name, address } = broker;
-    let (port, store) = (address.port(), store.display());
-    let replication = port.wrapping_add_signed(ports::REPLICATION);
-    format!(
-        "brokerClusterName={CLUSTER}\nbrokerName={name}\nbrokerId=0\nnamesrvAddr={name_server}\n\
-         brokerIP1=127.0.0.1\nbindAddress=127.0.0.1\nlistenPort={port}\nhaListenPort={replication}\n\
-         storePathRootDir={store}\nstorePathCommitLog={store}/commitlog\n{SMALL_BROKER}"
-    )
-}
-
 fn is_port_taken(error: &anyhow::Error) -> bool {
     let text = format!("{error:#}");
     text.contains("Address already in use") || text.contains("BindException")
@@ -209,52 +288,23 @@ fn loopback(port: u16) -> SocketAddr {
 pub(crate) const CLUSTER: &str = "DefaultCluster";
 /// `TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`: new topics take their route from it.
 const AUTO_CREATE_TOPIC: &str = "TBW102";
-/// How many stand before the brokers among the servers.
-const NAME_SERVERS: usize = 1;
 const START_ATTEMPTS: usize = 3;
 /// A start takes 3 to 5 s on an idle machine, and has been seen to take 90 s on one that compiled beside it.
 const START_LIMIT: Duration = Duration::from_secs(180);
+const NAME_SERVER_OPTIONS: &[&str] = &["-Xms64m", "-Xmx256m"];
 const BROKER_OPTIONS: &[&str] = &[
     "-Xms128m",
     "-Xmx512m",
     "-XX:MaxDirectMemorySize=512m",
-    // Versions before 5 read this as a system property only.
-    "-Drocketmq.broker.diskSpaceWarningLevelRatio=0.98",
     // After a kill, versions before 5 throw away index files by reflection (`MappedFile.clean`), and end if they may not.
     "--add-opens=java.base/java.nio=ALL-UNNAMED",
     "--add-opens=java.base/jdk.internal.ref=ALL-UNNAMED",
     "--add-opens=java.base/sun.nio.ch=ALL-UNNAMED",
 ];
-/// Small files, no alarm on a disk that is nearly full, and patience with a slow one: the suite looks at what is
-/// stored, not at how fast. Keys that a version does not know are ignored by it.
-const SMALL_BROKER: &str = "\
-mappedFileSizeCommitLog=67108864
-mappedFileSizeConsumeQueue=60000
-maxHashSlotNum=40000
-maxIndexNum=100000
-mappedFileSizeTimerLog=10485760
-diskMaxUsedSpaceRatio=95
-diskSpaceWarningLevelRatio=98
-osPageCacheBusyTimeOutMills=5000
-waitTimeMillsInSendQueue=3000
-registerNameServerPeriod=10000
-autoCreateTopicEnable=true
-";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_broker_names_loopback_and_its_own_store() {
-        let broker = Broker { name: "broker-1".into(), address: loopback(20_911) };
-        let settings = broker_settings(&broker, loopback(9876), Path::new("store"));
-        for line in
-            ["listenPort=20911", "haListenPort=20912", "brokerIP1=127.0.0.1", "storePathRootDir=store"]
-        {
-            assert!(settings.lines().any(|found| found == line), "{line} in {settings}");
-        }
-    }
 
     #[test]
     fn only_a_taken_port_is_tried_again() {

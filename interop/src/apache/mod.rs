@@ -2,7 +2,9 @@
 
 mod class_path;
 mod cluster;
+mod layout;
 mod name_server;
 
 pub(crate) use class_path::{Apache, Jvm, java_version};
-pub(crate) use cluster::{ApacheCluster, Broker, CLUSTER};
+pub(crate) use cluster::{ApacheCluster, Broker, CLUSTER, Part};
+pub(crate) use layout::{Layout, Oddity, Replication, USER};

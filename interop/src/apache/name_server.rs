@@ -20,6 +20,13 @@ pub(super) fn masters(name_server: SocketAddr) -> Result<usize> {
     Ok(info.broker_addr_table.values().filter(|broker| broker.broker_addrs.contains_key(&MASTER_ID)).count())
 }
 
+/// How many replicas the name server knows.
+pub(super) fn replicas(name_server: SocketAddr) -> Result<usize> {
+    let info: ClusterInfo = from_json(&ask(name_server, &GetBrokerClusterInfo {})?)?;
+    let addresses = info.broker_addr_table.values().flat_map(|broker| broker.broker_addrs.keys());
+    Ok(addresses.filter(|id| **id != MASTER_ID).count())
+}
+
 /// How many brokers serve `topic`.
 pub(super) fn serving(name_server: SocketAddr, topic: &str) -> Result<usize> {
     let request = GetRouteInfo { topic: topic.into(), accept_standard_json_only: None };

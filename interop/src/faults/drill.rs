@@ -13,7 +13,7 @@ use super::{
     storage::{Storage, Tally},
 };
 use crate::{
-    apache::{Apache, ApacheCluster, Jvm},
+    apache::{Apache, ApacheCluster, Jvm, Part},
     clock,
     judge::Judge,
     signal::Signal,
@@ -24,10 +24,28 @@ pub(crate) struct Drill<'a> {
     pub(crate) apache: &'a Apache,
     pub(crate) fault: Fault,
     pub(crate) client: Client,
+    pub(crate) pace: Pace,
     /// How long the fault lasts.
     pub(crate) lasting: Duration,
     /// Takes all that is written.
     pub(crate) folder: PathBuf,
+}
+
+/// How long a drill looks at what is well.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    warm_up: Duration,
+    /// Before the fault, and again after the healing.
+    measured: Duration,
+}
+
+impl Pace {
+    /// The warm-up lasts until the compilers of client and brokers are done: after 5 s Java has been seen at half its
+    /// speed.
+    pub(crate) const MEASURED: Self =
+        Self { warm_up: Duration::from_secs(15), measured: Duration::from_secs(5) };
+    /// For what holds at any speed.
+    pub(crate) const SHORT: Self = Self { warm_up: Duration::from_secs(1), measured: Duration::from_secs(1) };
 }
 
 impl Drill<'_> {
@@ -55,19 +73,19 @@ impl Drill<'_> {
 
     /// The fault, with its before and after. If anything fails here, the end of the cluster ends the frozen broker.
     fn strike(&self, cluster: &mut ApacheCluster, load: &Load) -> Result<Moments> {
-        clock::pass(WARM_UP);
+        clock::pass(self.pace.warm_up);
         let before = load.elapsed();
-        clock::pass(MEASURED);
+        clock::pass(self.pace.measured);
         let fault = load.elapsed();
-        cluster.signal_broker(STRUCK, self.fault.signal())?;
+        cluster.signal(STRUCK, self.fault.signal())?;
         clock::pass(self.lasting);
         let heal = load.elapsed();
         match self.fault {
-            Fault::Kill => cluster.restart_broker(self.apache, STRUCK)?,
-            Fault::Freeze => cluster.signal_broker(STRUCK, Signal::Continue)?,
+            Fault::Kill => cluster.restart(STRUCK)?,
+            Fault::Freeze => cluster.signal(STRUCK, Signal::Continue)?,
         }
         let healed = load.elapsed();
-        clock::pass(MEASURED);
+        clock::pass(self.pace.measured);
         Ok(Moments { before, fault, heal, healed, end: load.elapsed() })
     }
 
@@ -85,11 +103,7 @@ const TOPIC: &str = "faults";
 /// The fewest with which a client can go somewhere else.
 const BROKERS: usize = 2;
 /// The first: nothing tells the two apart.
-const STRUCK: usize = 0;
-/// Until the compilers of client and brokers are done: after 5 s Java has been seen at half its speed.
-const WARM_UP: Duration = Duration::from_secs(15);
-/// Before the fault, and again after the healing.
-const MEASURED: Duration = Duration::from_secs(5);
+const STRUCK: Part = Part::Broker(0);
 const TOPIC_LIMIT: Duration = Duration::from_secs(30);
 /// Hundreds of thousands of messages, 32 a pull.
 const READ_LIMIT: Duration = Duration::from_secs(120);

@@ -13,11 +13,16 @@ mod storage;
 mod table;
 mod verdict;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::Result;
 
-use self::{drill::Drill, phases::Figures, storage::Storage};
+use self::{
+    drill::{Drill, Pace},
+    phases::Figures, storage::Storage};
 use crate::{apache::Apache, interrupt, machine, maxq, signal::Signal};
 
 /// What happens to one of two brokers.
@@ -83,7 +88,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Drills> {
         for fault in [Fault::Kill, Fault::Freeze] {
             for client in plan.clients {
                 let folder = plan.scratch.join(format!("{}-{}", apache.version(), drills.rows.len()));
-                let drill = Drill { apache, fault, client: *client, lasting: plan.lasting, folder };
+                let drill = Drill { apache, fault, client: *client, pace: Pace::MEASURED, lasting: plan.lasting, folder };
                 eprintln!("Apache {}: {}, {}", apache.version(), fault.words(), client.words());
                 let (version, measured) = (apache.version().to_owned(), drill.run());
                 interrupt::hold_if_interrupted();
@@ -96,6 +101,13 @@ pub(crate) fn run(plan: &Plan) -> Result<Drills> {
         }
     }
     Ok(drills)
+}
+
+/// A short drill of Maxq, as a test: what has been broken of what must always hold. Nothing is measured in it.
+pub(crate) fn short(apache: &Apache, fault: Fault, folder: &Path) -> Result<Vec<String>> {
+    let (client, lasting, folder) = (Client::Maxq, SHORT, folder.to_owned());
+    let measured = Drill { apache, fault, client, pace: Pace::SHORT, lasting, folder }.run()?;
+    Ok(verdict::broken_always(&measured))
 }
 
 impl Fault {
@@ -128,6 +140,9 @@ impl Client {
         }
     }
 }
+
+/// How long the fault of a short drill lasts.
+const SHORT: Duration = Duration::from_secs(5);
 
 impl Row {
     /// What speaks against this row: a drill that failed, and for Maxq each bound that is broken.

@@ -13,8 +13,7 @@ pub(crate) fn broken(fault: Fault, measured: &Measured) -> Vec<String> {
             broken.push(sentence);
         }
     };
-    bound(figures.per_second.before > 0.0, "no message was acknowledged before the fault".into());
-    bound(figures.failed() == 0, format!("{} sends failed, and none may", figures.failed()));
+    answered(figures, &mut bound);
     let (slowest, limit) = (figures.slowest.fault, slowest_send(fault));
     bound(
         slowest < limit,
@@ -29,6 +28,25 @@ pub(crate) fn broken(fault: Fault, measured: &Measured) -> Vec<String> {
     }
     stored(figures, storage, &mut bound);
     broken
+}
+
+/// The part of [`broken`] that holds at any speed of the machine.
+pub(crate) fn broken_always(measured: &Measured) -> Vec<String> {
+    let Measured { figures, storage } = measured;
+    let mut broken = Vec::new();
+    let mut bound = |holds: bool, sentence: String| {
+        if !holds {
+            broken.push(sentence);
+        }
+    };
+    answered(figures, &mut bound);
+    stored(figures, storage, &mut bound);
+    broken
+}
+
+fn answered(figures: &Figures, bound: &mut impl FnMut(bool, String)) {
+    bound(figures.per_second.before > 0.0, "no message was acknowledged before the fault".into());
+    bound(figures.failed() == 0, format!("{} sends failed, and none may", figures.failed()));
 }
 
 fn throughput(figures: &Figures, bound: &mut impl FnMut(bool, String)) {
@@ -128,6 +146,16 @@ mod tests {
                 assert!(broken.len() == 1 && broken[0].contains(sentence), "{sentence}: {broken:?}");
             }
         }
+    }
+
+    #[test]
+    fn at_any_speed_only_errors_and_the_store_count() {
+        let mut measured = good();
+        measured.figures.slowest.fault = Duration::from_secs(2);
+        measured.figures.per_second.fault = 1.0;
+        assert_eq!(broken_always(&measured), Vec::<String>::new());
+        measured.storage.lost = 1;
+        assert_eq!(broken_always(&measured), ["1 acknowledged messages are not stored"]);
     }
 
     #[test]

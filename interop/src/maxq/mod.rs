@@ -129,6 +129,24 @@ impl Maxq {
         Ok(self.object::<Clusters>(&["cluster"])?.clusters)
     }
 
+    /// `msg get` and `msg query`: the messages found.
+    pub(crate) fn msg(&self, arguments: &[&str]) -> Result<Vec<Seen>> {
+        let printed = self.run(&[&["msg"], arguments, &["-o", "json"]].concat(), None)?.stdout;
+        let lines = String::from_utf8(printed).context("maxq msg: not UTF-8")?;
+        lines.lines().map(seen).collect()
+    }
+
+    /// `produce --rate` of samples.
+    pub(crate) fn produce_paced(&self, topic: &str, rate: &str, samples: &[Sample]) -> Result<Vec<Receipt>> {
+        let lines: String = samples.iter().map(|sample| format!("{}\n", record(sample))).collect();
+        self.produce(&[topic, "--format", "ndjson", "--rate", rate], lines.as_bytes())
+    }
+
+    /// The one object that a subcommand prints with `-o json`.
+    pub(crate) fn printed(&self, arguments: &[&str]) -> Result<Value> {
+        self.object(arguments)
+    }
+
     /// `demo`: its one object.
     pub(crate) fn demo(&self) -> Result<Value> {
         self.object(&["demo", "--seconds", "2"])

@@ -96,7 +96,7 @@ fn batch() -> Vec<Sample> {
 
 /// Brokers before 5.4 store the batch's own properties behind those of each message in it, so that the ids of the
 /// result are lost (apache/rocketmq#9416). 4.9.7 does not.
-fn loses_batch_ids(server: &str) -> bool {
+pub(super) fn loses_batch_ids(server: &str) -> bool {
     ["Apache 5.0.", "Apache 5.1.", "Apache 5.2.", "Apache 5.3."].iter().any(|line| server.starts_with(line))
 }
 

@@ -7,8 +7,10 @@ mod demo;
 mod failing;
 mod inspect;
 mod java;
+mod library;
 mod produce;
 mod readers;
+mod tools;
 
 use anyhow::Result;
 
@@ -63,4 +65,22 @@ pub(crate) const MAXQ: &[Scenario] = &[
     Scenario { name: "maxq produce: one way, to a queue, new topic", play: produce::ways },
     Scenario { name: "maxq cat | maxq produce loses nothing", play: produce::round_trip },
     Scenario { name: "maxq demo loses nothing", play: demo::demo },
+    Scenario { name: "maxq msg, topic describe, topic delete", play: tools::lookups },
+    Scenario { name: "maxq produce --rate, bench, doctor", play: tools::measures },
+];
+
+/// The library under test against Apache's servers.
+pub(crate) const LIBRARY: &[Scenario] = &[
+    Scenario { name: "library: every ending of a send", play: library::endings },
+    Scenario { name: "library: binary headers", play: library::binary_headers },
+    Scenario { name: "library: queues chosen, by key as in Java", play: library::choosing },
+    Scenario { name: "library: batches, whole and cut", play: library::batches },
+    Scenario { name: "library: zlib, LZ4, Zstandard", play: library::compression },
+    Scenario { name: "library: rules for trying again", play: library::rules },
+    Scenario { name: "library: reader", play: library::reading },
+    Scenario { name: "library: topics and brokers", play: library::topics },
+    Scenario { name: "library: offsets", play: library::offsets },
+    Scenario { name: "library: messages by id and by key", play: library::lookups },
+    Scenario { name: "library: lists of name servers, mapped addresses", play: library::name_servers },
+    Scenario { name: "library: address endpoint", play: library::address_endpoint },
 ];

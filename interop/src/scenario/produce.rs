@@ -143,7 +143,7 @@ fn stored_where_receipts_say(topic: &str, receipts: &[Receipt], seen: &[Seen]) -
 }
 
 /// Line breaks are left out: `printMsg` shows one message a line.
-fn all_kinds() -> Vec<Sample> {
+pub(super) fn all_kinds() -> Vec<Sample> {
     vec![
         Sample::new("plain text"),
         Sample::new("grüße 🚀 für alle").tag("größe").keys(&["schlüssel"]),

@@ -1,0 +1,110 @@
+//! Where a story of a failure plays: a cluster that only it uses, and a judge at the end.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+use maxq::{ClientConfig, SendError, SendReceipt};
+
+use crate::{
+    apache::{Apache, ApacheCluster, Jvm, Layout},
+    clock, expect,
+    judge::Judge,
+    library::Library,
+    message::{Sample, Seen},
+};
+
+/// What a story is given.
+pub(crate) struct Ground<'a> {
+    pub(super) apache: &'a Apache,
+    pub(super) folder: PathBuf,
+}
+
+/// The ground for one story of `apache`'s version; `folder` takes what is written.
+pub(crate) fn on_ground<'a>(apache: &'a Apache, folder: &Path) -> Ground<'a> {
+    Ground { apache, folder: folder.to_owned() }
+}
+
+impl Ground<'_> {
+    /// Tells a story on a fresh cluster. What the servers said last is added to a failure.
+    pub(super) fn on(
+        &self,
+        layout: &Layout,
+        story: impl FnOnce(&mut ApacheCluster) -> Result<()>,
+    ) -> Result<()> {
+        let mut cluster = ApacheCluster::launch(self.apache, layout, &self.folder)?;
+        story(&mut cluster).map_err(|error| anyhow!("{error:#}\n{}", cluster.tails()))
+    }
+
+    /// A client that sees a change of routes within half a second.
+    pub(super) fn library(&self, cluster: &ApacheCluster) -> Result<Library> {
+        Library::with(watchful(cluster))
+    }
+
+    /// Apache's client reads `topic`, and must find what `told` says.
+    pub(super) fn reads(&self, cluster: &ApacheCluster, topic: &str, told: &Told) -> Result<Vec<Seen>> {
+        let mut judge = Judge::start(self.apache, Jvm::StartsFast, &self.judge_folder()?)?;
+        let stored = judge.read(&cluster.name_server(), topic, told.stored.len())?;
+        let seen = stored.iter().map(|message| message.judged()).collect::<Result<Vec<_>>>()?;
+        told.agree(&seen)?;
+        Ok(seen)
+    }
+
+    /// The folder of a judge, made.
+    pub(super) fn judge_folder(&self) -> Result<PathBuf> {
+        let folder = self.folder.join("judge");
+        std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
+    }
+}
+
+/// What the library said of the messages of a story, by body.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Told {
+    /// Acknowledged.
+    stored: Vec<String>,
+    /// An error that says that no broker has it.
+    denied: Vec<String>,
+    /// An error that leaves it open.
+    unknown: Vec<String>,
+}
+
+impl Told {
+    /// Notes how a send of `sample` ended.
+    pub(super) fn note(&mut self, sample: &Sample, result: &Result<SendReceipt, SendError>) {
+        let body = String::from_utf8_lossy(&sample.body.0).into_owned();
+        match result {
+            Ok(_) => self.stored.push(body),
+            Err(error) if error.outcome() == maxq::Outcome::Unknown => self.unknown.push(body),
+            Err(_) => self.denied.push(body),
+        }
+    }
+
+    /// A message that no other of the story equals.
+    pub(super) fn next(&self, what: &str) -> Sample {
+        let number = self.stored.len() + self.denied.len() + self.unknown.len();
+        Sample::new(format!("{number} {what}"))
+    }
+
+    /// What was acknowledged is there, and what was denied is not.
+    pub(super) fn agree(&self, seen: &[Seen]) -> Result<()> {
+        let bodies: Vec<_> = seen.iter().map(|seen| String::from_utf8_lossy(&seen.body.0).into_owned()).collect();
+        let missing: Vec<_> = self.stored.iter().filter(|body| !bodies.contains(body)).collect();
+        expect::that("acknowledged messages that are not stored", missing).are(&[])?;
+        let denied: Vec<_> = self.denied.iter().filter(|body| bodies.contains(body)).collect();
+        expect::that("messages that were called not stored, and are", denied).are(&[])?;
+        let known = |body: &&String| self.stored.contains(body) || self.unknown.contains(body);
+        expect::that("messages that nobody sent", bodies.iter().filter(|body| !known(body)).collect::<Vec<_>>()).are(&[])
+    }
+}
+
+/// A configuration that sees a change of routes within half a second.
+pub(super) fn watchful(cluster: &ApacheCluster) -> ClientConfig {
+    ClientConfig::new(cluster.name_server()).route_interval(std::time::Duration::from_millis(500))
+}
+
+/// Looks until `found` is true; `what` says what was waited for.
+pub(super) fn until(what: &str, mut found: impl FnMut() -> Result<bool>) -> Result<()> {
+    let limit = std::time::Duration::from_secs(30);
+    let seen = clock::wait_for(limit, || Ok(found()?.then_some(())))?;
+    seen.with_context(|| format!("not within {} s: {what}", limit.as_secs()))
+}
