@@ -250,6 +250,29 @@ async fn a_broker_that_cannot_be_asked_is_named_beside_what_the_others_have() {
     assert_eq!(error.kind(), RequestErrorKind::Connect, "{error}");
 }
 
+/// A broker's index cuts times down to whole seconds, so 5.5.0 did not find a message by a time just before its storing.
+#[tokio::test(start_paused = true)]
+async fn messages_since_a_time_are_asked_for_a_second_earlier_and_older_ones_left_out() {
+    let network = Network::cluster(TOPIC, &["a"]);
+    let world = World::new().await;
+    world.producer().send(Message::new(TOPIC, "paid").key("42")).await.unwrap();
+    let mut record = Vec::new();
+    world.stored(TOPIC)[0].record.encode(&mut record);
+    let stored = world.stored(TOPIC)[0].record.store_timestamp;
+    network.peer(&address("a"), move |request| {
+        vec![Act::Answer(reply(request, ResponseCode::SUCCESS).with_body(record.clone()))]
+    });
+    let admin = network.client().admin();
+    let count = async |query| admin.query_by_key(TOPIC, "42", query).await.unwrap().messages.len();
+    assert_eq!(count(KeyQuery::default().begin(stored).end(stored)).await, 1);
+    assert_eq!(count(KeyQuery::default().begin(stored + 1)).await, 0);
+    assert_eq!(count(KeyQuery::default().end(stored - 1)).await, 0);
+    assert_eq!(count(KeyQuery::default()).await, 1);
+    let asked = network.heard(&address("a"), RequestCode::QUERY_MESSAGE);
+    let begin = |question: usize| asked[question].ext.get("beginTimestamp").unwrap().to_owned();
+    assert_eq!((begin(0), begin(3)), ((stored - 1_000).to_string(), "0".to_owned()));
+}
+
 /// The broker's index knows hashes only: what it gives may have another key.
 #[tokio::test(start_paused = true)]
 async fn a_message_with_another_key_of_the_same_hash_is_left_out() {

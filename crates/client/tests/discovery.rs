@@ -245,6 +245,8 @@ async fn a_name_works_over_real_sockets() {
 
 #[cfg(feature = "http-discovery")]
 mod http {
+    use maxq::{admin::TopicSettings, doctor};
+
     use super::*;
 
     impl World {
@@ -355,6 +357,41 @@ mod http {
         send(&client.producer(ProducerConfig::new("tests")).unwrap()).await;
         client.close(Duration::from_secs(1)).await;
         cluster.stop().await;
+    }
+
+    /// Against Apache's servers `ensure_topic` waited for the endpoint itself to tell the route.
+    #[tokio::test(start_paused = true)]
+    async fn a_topic_is_ensured_and_deleted_at_every_name_server_that_the_endpoint_names() {
+        let world = World::new(1, 2).await;
+        let both = format!("{};{}", world.name_server(0), world.name_server(1));
+        world.web_answers(Some(&page("200 OK", &both)));
+        let ensured = Client::lazy(world.by_http()).unwrap();
+        let settings = TopicSettings::default().queues(1);
+        ensured.admin().ensure_topic("U", settings, Duration::from_secs(5)).await.unwrap();
+        assert_eq!((world.connections(0), world.connections(1)), (1, 1));
+        let deleted = Client::lazy(world.by_http()).unwrap();
+        deleted.admin().delete_topic("U").await.unwrap();
+        for index in [0, 1] {
+            let config = world.set_up(ClientConfig::new(world.name_server(index).to_string()));
+            let gone = Client::lazy(config).unwrap().admin().route("U").await.unwrap_err();
+            assert_eq!(gone.code(), ErrorCode::TOPIC_NOT_FOUND);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_doctor_looks_at_the_name_servers_that_the_endpoint_names() {
+        let world = World::new(1, 1).await;
+        world.web_answers(Some(&page("200 OK", &world.name_server(0).to_string())));
+        let report = doctor::examine(world.by_http(), doctor::Examination::new()).await;
+        let ports: Vec<_> = report.of(doctor::CheckKind::Tcp).collect();
+        assert_eq!(ports[0].target, world.name_server(0).to_string());
+        assert_eq!((ports.len(), report.verdict()), (1, doctor::Verdict::Well), "{report:?}");
+        world.web_answers(None);
+        let report = doctor::examine(world.by_http(), doctor::Examination::new()).await;
+        assert_eq!(report.verdict(), doctor::Verdict::Failed, "{report:?}");
+        let failed = report.with(doctor::State::Failed).next().unwrap();
+        assert_eq!(failed.target, "http://web.test:8080/rocketmq/nsaddr");
+        assert_eq!(failed.code, Some(ErrorCode::NAME_SERVER_UNREACHABLE));
     }
 
     #[tokio::test(start_paused = true)]

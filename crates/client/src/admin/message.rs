@@ -154,8 +154,13 @@ impl Admin {
     /// # Cancel safety
     /// Safe.
     pub async fn query_by_key(&self, topic: &str, key: &str, query: KeyQuery) -> Result<Found, RequestError> {
-        let has_it = |message: &MessageView| message.keys().any(|known| known == key);
-        self.query(topic, (key, false), query, has_it).await
+        let times = query.begin..=query.end;
+        let has_it = |message: &MessageView| {
+            times.contains(&message.store_timestamp()) && message.keys().any(|known| known == key)
+        };
+        // The index cuts times down to whole seconds (`IndexFile.putKey`): a message may be there as older than it is.
+        let asked = query.clone().begin(query.begin.saturating_sub(INDEX_SECOND).max(0));
+        self.query(topic, (key, false), asked, has_it).await
     }
 
     /// Asks all brokers of the topic. Their index knows hashes only, so `has_it` looks again.
@@ -224,5 +229,7 @@ fn read_records(body: Bytes, broker: &str) -> Result<Vec<MessageView>, DecodeErr
     records.map(|record| MessageView::new(record, broker, LARGEST_BODY)).collect()
 }
 
+/// In milliseconds.
+const INDEX_SECOND: i64 = 1_000;
 /// A decompressed body is no larger than this, whatever its record says.
 const LARGEST_BODY: usize = 64 << 20;

@@ -151,9 +151,9 @@ impl Shared {
         }
     }
 
-    /// The configured name servers, each to be asked on its own.
-    pub(crate) fn each_name_server(&self) -> Vec<Arc<str>> {
-        self.name_servers.list().split(", ").map(Arc::from).collect()
+    /// The name servers, each to be asked on its own: every address of a name, or all that an address endpoint names.
+    async fn each_name_server(&self) -> Vec<Arc<str>> {
+        self.name_servers.each(self.deadline()).await
     }
 }
 

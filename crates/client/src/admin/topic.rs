@@ -183,7 +183,7 @@ impl Admin {
         asked.into_iter().collect::<Result<Vec<_>, _>>()?;
         // A name server does not learn from its brokers that a topic is gone.
         let request = DeleteTopicInNameServer { topic: topic.to_string(), cluster: None };
-        let servers = shared.each_name_server();
+        let servers = shared.each_name_server().await;
         let asked = all(servers.iter().map(|address| shared.ask(address, &request))).await;
         asked.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(masters.into_iter().map(|(name, _)| name).collect())
@@ -282,7 +282,7 @@ impl Admin {
         &self,
         topic: &Topic,
     ) -> Vec<(Arc<str>, Result<Option<TopicRoute>, RequestError>)> {
-        let servers = self.shared().each_name_server().into_iter();
+        let servers = self.shared().each_name_server().await.into_iter();
         let told = all(servers.map(async |server| (server.clone(), self.route_at(&server, topic).await)));
         told.await
     }

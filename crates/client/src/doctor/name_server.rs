@@ -20,7 +20,7 @@ use crate::{
 impl Patient {
     /// Looks at each configured name server; gives those that answer.
     pub(super) async fn name_servers(&self, report: &mut Report) -> Vec<Arc<str>> {
-        let servers = self.shared().each_name_server();
+        let servers = self.listed_or_found(report).await;
         let mut usable = Vec::new();
         for (server, checks) in servers.iter().zip(all(servers.iter().map(|one| self.name_server(one))).await)
         {
@@ -34,6 +34,26 @@ impl Patient {
             report.soften(&[CheckKind::Dns, CheckKind::Tcp, CheckKind::Protocol]);
         }
         usable
+    }
+
+    /// The configured name servers. An address endpoint is none: those that it names are looked at.
+    async fn listed_or_found(&self, report: &mut Report) -> Vec<Arc<str>> {
+        let shared = self.shared();
+        let configured = shared.name_servers.list();
+        if !configured.contains("://") {
+            return configured.split(", ").map(Arc::from).collect();
+        }
+        let servers = shared.name_servers.each(shared.deadline()).await;
+        if servers.is_empty() {
+            let (kind, code) = (CheckKind::Configuration, ErrorCode::NAME_SERVER_UNREACHABLE);
+            report.add([Check::failed(
+                kind,
+                &*configured,
+                code,
+                "the address endpoint names no name server",
+            )]);
+        }
+        servers
     }
 
     /// Name, port, protocol; in this order, as far as it gets.

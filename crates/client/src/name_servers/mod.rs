@@ -116,11 +116,7 @@ impl NameServers {
         deadline: Time,
     ) -> Result<(Arc<str>, RemotingCommand), NoneAnswered> {
         let Some(finder) = &self.finder else { return self.ask_known(request, deadline).await };
-        if !finder.begin_use() {
-            // Half of the time is left for the question. The names themselves are asked when no look-up ends by then.
-            let now = self.clock.now();
-            finder.find(self.clock.instant(now + deadline.since(now) / 2)).await;
-        }
+        self.find_first(deadline).await;
         let version = self.known().version;
         match self.ask_known(request, deadline).await {
             Err(mut tried) => {
@@ -134,6 +130,26 @@ impl NameServers {
                 })
             }
             answered => answered,
+        }
+    }
+
+    /// The addresses of all servers, each to be asked on its own.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing.
+    pub(crate) async fn each(&self, deadline: Time) -> Vec<Arc<str>> {
+        self.find_first(deadline).await;
+        self.known().choice.addresses().cloned().collect()
+    }
+
+    /// Looks for the servers before the first question.
+    async fn find_first(&self, deadline: Time) {
+        if let Some(finder) = &self.finder
+            && !finder.begin_use()
+        {
+            // Half of the time is left for the question. The names themselves are asked when no look-up ends by then.
+            let now = self.clock.now();
+            finder.find(self.clock.instant(now + deadline.since(now) / 2)).await;
         }
     }
 
