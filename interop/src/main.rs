@@ -176,7 +176,8 @@ fn run(task: Task) -> Result<bool> {
                 None => maxq::build()?,
             };
             let usual: &[&str] = if all { &MATRIX } else { &EACH_CHANGE };
-            let versions = if versions.is_empty() { usual.iter().map(ToString::to_string).collect() } else { versions };
+            let versions =
+                if versions.is_empty() { usual.iter().map(ToString::to_string).collect() } else { versions };
             let mishaps = if all { When::All } else { When::Always };
             let plan = Plan { versions: once_each(versions), maxq: Some(maxq), mishaps, only, scratch };
             let report = play("smoke", &plan)?;
@@ -196,7 +197,13 @@ fn run(task: Task) -> Result<bool> {
             Ok(drills.passed())
         }
         Task::SelfCheck { versions } => {
-            let plan = Plan { versions: versions.once_each(), maxq: None, mishaps: When::Always, only: None, scratch };
+            let plan = Plan {
+                versions: versions.once_each(),
+                maxq: None,
+                mishaps: When::Always,
+                only: None,
+                scratch,
+            };
             Ok(play("self-check", &plan)?.passed())
         }
         Task::Golden { write } => {

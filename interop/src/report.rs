@@ -165,7 +165,8 @@ mod tests {
 
     #[test]
     fn what_is_not_possible_has_neither_passed_nor_failed_and_says_why() {
-        let apart = Outcome { scenario: "a disk is full".into(), obstacle: Some("it is not"), ..outcome(None) };
+        let apart =
+            Outcome { scenario: "a disk is full".into(), obstacle: Some("it is not"), ..outcome(None) };
         let report = Report { outcomes: vec![outcome(None), apart] };
         let text = report.text("smoke");
         assert!(report.passed());

@@ -66,7 +66,8 @@ fn version(plan: &Plan, apache: &Apache) -> Vec<Outcome> {
 
 /// What goes wrong on Apache's servers.
 fn mishaps(plan: &Plan, apache: &Apache, judges: &Judges, folder: &Path) -> Vec<Outcome> {
-    let played = mishap::MISHAPS.iter().filter(|mishap| mishap.when <= plan.mishaps && plan.wants(mishap.name));
+    let played =
+        mishap::MISHAPS.iter().filter(|mishap| mishap.when <= plan.mishaps && plan.wants(mishap.name));
     let play = |(number, mishap): (usize, &Mishap)| {
         let play = Play::new(format!("Apache {}", apache.version()), judges);
         if let Some(obstacle) = (mishap.obstacle)(apache) {
@@ -186,6 +187,10 @@ impl Play {
         let result = if failure.is_none() { "ok    " } else { "FAILED" };
         let seconds = began.elapsed().as_secs_f64();
         eprintln!("{result} {server} - {scenario} (client {client}, {seconds:.1} s)");
+        // A run takes minutes: what is known is shown at once.
+        if let Some(failure) = &failure {
+            eprintln!("{failure}");
+        }
         self.ended(scenario, began, failure)
     }
 

@@ -11,8 +11,9 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 
 use super::{
-    Apache, Oddity, name_server,
+    Apache, Oddity,
     layout::{Layout, Place},
+    name_server,
 };
 use crate::{
     clock, ports,
@@ -197,7 +198,8 @@ impl ApacheCluster {
             }
             Part::Replica => {
                 let store = self.folder.join("replica");
-                let text = self.layout.replica_of(&self.apache, &self.place("broker-0", self.replica()?, &store));
+                let text =
+                    self.layout.replica_of(&self.apache, &self.place("broker-0", self.replica()?, &store));
                 let options = [BROKER_OPTIONS, &self.layout.options(usize::MAX)].concat();
                 self.start_server("broker-replica", "broker.BrokerStartup", &text, &options)?
             }
@@ -246,7 +248,8 @@ impl ApacheCluster {
                     return Ok(false);
                 }
             }
-            let replicas = usize::from(cluster.servers.get(&Part::Replica).is_some_and(|server| !server.is_dead));
+            let replicas =
+                usize::from(cluster.servers.get(&Part::Replica).is_some_and(|server| !server.is_dead));
             Ok(cluster.masters()? >= expected
                 && cluster.serving(AUTO_CREATE_TOPIC)? >= expected
                 && name_server::replicas(cluster.name_server)? >= replicas)

@@ -204,8 +204,9 @@ mod tests {
 
     #[test]
     fn access_control_is_that_of_the_version() {
-        let settings =
-            |version| Layout::masters(1).access_control().master(&Apache::of(version), 0, &place(Path::new("s")));
+        let settings = |version| {
+            Layout::masters(1).access_control().master(&Apache::of(version), 0, &place(Path::new("s")))
+        };
         for version in ["4.9.7", "5.1.4", "5.3.2"] {
             has(&settings(version), &["aclEnable=true"]);
         }
@@ -223,7 +224,10 @@ mod tests {
         let settings = |number| layout.master(&Apache::of("5.5.0"), number, &place(Path::new("s")));
         has(&settings(0), &["brokerRole=SYNC_MASTER"]);
         has(&settings(1), &["brokerRole=ASYNC_MASTER", "brokerIP1=127.0.0.2"]);
-        has(&layout.replica_of(&Apache::of("5.5.0"), &place(Path::new("s"))), &["brokerId=1", "brokerRole=SLAVE"]);
+        has(
+            &layout.replica_of(&Apache::of("5.5.0"), &place(Path::new("s"))),
+            &["brokerId=1", "brokerRole=SLAVE"],
+        );
         assert!(layout.options(1)[0].ends_with("=0.01") && layout.options(0)[0].ends_with("=0.98"));
     }
 }

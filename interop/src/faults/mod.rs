@@ -22,7 +22,9 @@ use anyhow::Result;
 
 use self::{
     drill::{Drill, Pace},
-    phases::Figures, storage::Storage};
+    phases::Figures,
+    storage::Storage,
+};
 use crate::{apache::Apache, interrupt, machine, maxq, signal::Signal};
 
 /// What happens to one of two brokers.
@@ -88,7 +90,14 @@ pub(crate) fn run(plan: &Plan) -> Result<Drills> {
         for fault in [Fault::Kill, Fault::Freeze] {
             for client in plan.clients {
                 let folder = plan.scratch.join(format!("{}-{}", apache.version(), drills.rows.len()));
-                let drill = Drill { apache, fault, client: *client, pace: Pace::MEASURED, lasting: plan.lasting, folder };
+                let drill = Drill {
+                    apache,
+                    fault,
+                    client: *client,
+                    pace: Pace::MEASURED,
+                    lasting: plan.lasting,
+                    folder,
+                };
                 eprintln!("Apache {}: {}, {}", apache.version(), fault.words(), client.words());
                 let (version, measured) = (apache.version().to_owned(), drill.run());
                 interrupt::hold_if_interrupted();

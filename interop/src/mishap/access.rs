@@ -27,13 +27,18 @@ pub(super) fn refused(ground: &Ground<'_>) -> Result<()> {
         let library = Library::connect(&cluster.name_server())?;
         let producer = library.producer()?;
         let sending = producer.send(message(TOPIC, &Sample::new("without credentials")));
-        let error = library.run(async { sending.await }).err().context("a message without credentials was stored")?;
+        let error =
+            library.run(async { sending.await }).err().context("a message without credentials was stored")?;
         let said = (error.kind(), error.outcome(), error.code());
-        expect::that(&format!("kind, outcome and code of {error}"), said)
-            .is(&(SendErrorKind::Access, Outcome::Refused, ErrorCode::ACCESS))?;
+        expect::that(&format!("kind, outcome and code of {error}"), said).is(&(
+            SendErrorKind::Access,
+            Outcome::Refused,
+            ErrorCode::ACCESS,
+        ))?;
         expect::that(&format!("attempts of {error}"), error.attempts().len()).is(&1)?;
         let last = error.attempts().last().context("no attempt")?;
-        let (code, words) = if ground.apache.has_access_control_1() { (1, "AclException") } else { (16, "username") };
+        let (code, words) =
+            if ground.apache.has_access_control_1() { (1, "AclException") } else { (16, "username") };
         expect::that("the broker's code", last.code()).is(&Some(code))?;
         expect::contains("the broker's words", last.remark().unwrap_or_default(), &[words])?;
 
@@ -41,8 +46,11 @@ pub(super) fn refused(ground: &Ground<'_>) -> Result<()> {
         let error = library.run(library.admin().create_topic("interop-forbidden", settings)).err();
         let error = error.context("a topic was made without credentials")?;
         let said = (error.kind(), error.code(), error.response_code());
-        expect::that(&format!("kind and codes of {error}"), said)
-            .is(&(RequestErrorKind::Access, ErrorCode::ACCESS, Some(code)))
+        expect::that(&format!("kind and codes of {error}"), said).is(&(
+            RequestErrorKind::Access,
+            ErrorCode::ACCESS,
+            Some(code),
+        ))
     })
 }
 
@@ -52,8 +60,10 @@ pub(super) fn tls_only(ground: &Ground<'_>) -> Result<()> {
         control(ground, cluster, Jvm::SpeaksTls)?;
         let library = Library::connect(&cluster.name_server())?;
         let producer = library.producer()?;
-        let sending = producer.send(message(TOPIC, &Sample::new("in plain words"))).timeout(Duration::from_secs(3));
-        let error = library.run(async { sending.await }).err().context("a message in plain words was stored")?;
+        let sending =
+            producer.send(message(TOPIC, &Sample::new("in plain words"))).timeout(Duration::from_secs(3));
+        let error =
+            library.run(async { sending.await }).err().context("a message in plain words was stored")?;
         expect::that(&format!("code of {error}"), error.code()).is(&ErrorCode::LOST)?;
         expect::contains("what is said about the code", error.code().explanation(), &["TLS"])
     })

@@ -31,17 +31,22 @@ pub(super) fn alone(ground: &Ground<'_>) -> Result<()> {
         send("before", Duration::from_secs(10))?;
 
         cluster.signal(Part::Broker(0), Signal::Stop)?;
-        let frozen = send("while frozen", Duration::from_secs(1)).err().context("a frozen broker has answered")?;
+        let frozen =
+            send("while frozen", Duration::from_secs(1)).err().context("a frozen broker has answered")?;
         let said = (frozen.kind(), frozen.outcome(), frozen.code());
-        expect::that(&format!("kind, outcome and code of {frozen}"), said)
-            .is(&(SendErrorKind::Timeout, Outcome::Unknown, ErrorCode::TIMEOUT))?;
+        expect::that(&format!("kind, outcome and code of {frozen}"), said).is(&(
+            SendErrorKind::Timeout,
+            Outcome::Unknown,
+            ErrorCode::TIMEOUT,
+        ))?;
         cluster.signal(Part::Broker(0), Signal::Continue)?;
         send("after the freeze", Duration::from_secs(10))?;
 
         cluster.signal(Part::Broker(0), Signal::Kill)?;
         // The first may still leave on the dying connection; then the port refuses.
         until("a send to a dead broker is not sent", || {
-            let dead = send("while dead", Duration::from_secs(1)).err().context("a dead broker has answered")?;
+            let dead =
+                send("while dead", Duration::from_secs(1)).err().context("a dead broker has answered")?;
             Ok(dead.outcome() == Outcome::NotSent && dead.kind() == SendErrorKind::Connect)
         })?;
         cluster.restart(Part::Broker(0))?;

@@ -52,8 +52,11 @@ pub(super) fn full(ground: &Ground<'_>) -> Result<()> {
 
 fn is_refused(error: &maxq::SendError) -> Result<()> {
     let said = (error.kind(), error.outcome(), error.code());
-    expect::that(&format!("kind, outcome and code of {error}"), said)
-        .is(&(SendErrorKind::Refused, Outcome::Refused, ErrorCode::UNAVAILABLE))?;
+    expect::that(&format!("kind, outcome and code of {error}"), said).is(&(
+        SendErrorKind::Refused,
+        Outcome::Refused,
+        ErrorCode::UNAVAILABLE,
+    ))?;
     let last = error.attempts().last().context("no attempt")?;
     expect::that("the broker's code", last.code()).is(&Some(14))?;
     expect::contains("the broker's words", last.remark().unwrap_or_default(), &["service not available now"])

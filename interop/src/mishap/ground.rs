@@ -1,6 +1,9 @@
 //! Where a story of a failure plays: a cluster that only it uses, and a judge at the end.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result, anyhow};
 use maxq::{ClientConfig, SendError, SendReceipt};
@@ -61,39 +64,45 @@ impl Ground<'_> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Told {
     /// Acknowledged.
-    stored: Vec<String>,
+    stored: BTreeSet<String>,
     /// An error that says that no broker has it.
-    denied: Vec<String>,
+    denied: BTreeSet<String>,
     /// An error that leaves it open.
-    unknown: Vec<String>,
+    unknown: BTreeSet<String>,
 }
 
 impl Told {
     /// Notes how a send of `sample` ended.
     pub(super) fn note(&mut self, sample: &Sample, result: &Result<SendReceipt, SendError>) {
         let body = String::from_utf8_lossy(&sample.body.0).into_owned();
-        match result {
-            Ok(_) => self.stored.push(body),
-            Err(error) if error.outcome() == maxq::Outcome::Unknown => self.unknown.push(body),
-            Err(_) => self.denied.push(body),
-        }
+        let _is_new = match result {
+            Ok(_) => self.stored.insert(body),
+            Err(error) if error.outcome() == maxq::Outcome::Unknown => self.unknown.insert(body),
+            Err(_) => self.denied.insert(body),
+        };
     }
 
     /// A message that no other of the story equals.
     pub(super) fn next(&self, what: &str) -> Sample {
-        let number = self.stored.len() + self.denied.len() + self.unknown.len();
-        Sample::new(format!("{number} {what}"))
+        Sample::new(format!("{} {what}", self.count()))
+    }
+
+    /// How many sends were noted.
+    pub(super) fn count(&self) -> usize {
+        self.stored.len() + self.denied.len() + self.unknown.len()
     }
 
     /// What was acknowledged is there, and what was denied is not.
     pub(super) fn agree(&self, seen: &[Seen]) -> Result<()> {
-        let bodies: Vec<_> = seen.iter().map(|seen| String::from_utf8_lossy(&seen.body.0).into_owned()).collect();
-        let missing: Vec<_> = self.stored.iter().filter(|body| !bodies.contains(body)).collect();
+        let bodies: BTreeSet<_> =
+            seen.iter().map(|seen| String::from_utf8_lossy(&seen.body.0).into_owned()).collect();
+        let missing: Vec<_> = self.stored.difference(&bodies).collect();
         expect::that("acknowledged messages that are not stored", missing).are(&[])?;
-        let denied: Vec<_> = self.denied.iter().filter(|body| bodies.contains(body)).collect();
+        let denied: Vec<_> = self.denied.intersection(&bodies).collect();
         expect::that("messages that were called not stored, and are", denied).are(&[])?;
-        let known = |body: &&String| self.stored.contains(body) || self.unknown.contains(body);
-        expect::that("messages that nobody sent", bodies.iter().filter(|body| !known(body)).collect::<Vec<_>>()).are(&[])
+        let nobodys =
+            bodies.iter().filter(|body| !self.stored.contains(*body) && !self.unknown.contains(*body));
+        expect::that("messages that nobody sent", nobodys.collect::<Vec<_>>()).are(&[])
     }
 }
 

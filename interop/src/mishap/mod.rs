@@ -44,8 +44,8 @@ pub(crate) enum When {
 pub(crate) const MISHAPS: &[Mishap] = &[
     story("failure: one of two brokers is killed", When::Always, kill::one_of_two),
     story("failure: the name server is killed", When::Always, name_server::killed),
-    story("failure: a broker advertises a dead address", When::Always, address::dead),
     story("failure: the only broker freezes, dies, comes back", When::Always, alone::alone),
+    story("failure: a broker advertises a dead address", When::All, address::dead),
     story("failure: one of two brokers freezes", When::All, kill::frozen),
     story("failure: two of three brokers are killed", When::All, kill::two_of_three),
     story("failure: routes change, a broker joins and leaves", When::All, routes::change),
@@ -53,10 +53,7 @@ pub(crate) const MISHAPS: &[Mishap] = &[
     story("failure: a master waits for a replica that is gone", When::All, replica::synchronous),
     story("failure: access control refuses", When::All, access::refused),
     story("failure: brokers take TLS alone", When::All, access::tls_only),
-    Mishap {
-        obstacle: disk::obstacle,
-        ..story("failure: disks are full", When::All, disk::full)
-    },
+    Mishap { obstacle: disk::obstacle, ..story("failure: disks are full", When::All, disk::full) },
 ];
 
 const fn story(name: &'static str, when: When, play: fn(&Ground<'_>) -> Result<()>) -> Mishap {

@@ -41,7 +41,8 @@ pub(super) fn killed(ground: &Ground<'_>) -> Result<()> {
         expect::that(&format!("code and outcome of {error}"), (error.code(), error.outcome()))
             .is(&(ErrorCode::NAME_SERVER_UNREACHABLE, Outcome::NotSent))?;
         expect::contains("the error names the server", &error.to_string(), &[&cluster.name_server()])?;
-        let error = library.run(library.admin().clusters()).err().context("a dead name server has answered")?;
+        let error =
+            library.run(library.admin().clusters()).err().context("a dead name server has answered")?;
         expect::that(&format!("code of {error}"), error.code()).is(&ErrorCode::NAME_SERVER_UNREACHABLE)?;
 
         cluster.restart(Part::NameServer)?;

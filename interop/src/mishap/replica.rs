@@ -23,8 +23,11 @@ pub(super) fn asynchronous(ground: &Ground<'_>) -> Result<()> {
         let (master, replica) = (cluster.brokers()[0].address.to_string(), cluster.replica()?.to_string());
         let clusters = library.run(library.admin().clusters())?;
         let addresses = &clusters[0].brokers[0].addresses;
-        expect::that("addresses of the broker by id", addresses.clone())
-            .is(&[(0, master.clone()), (1, replica.clone())].into())?;
+        expect::that("addresses of the broker by id", addresses.clone()).is(&[
+            (0, master.clone()),
+            (1, replica.clone()),
+        ]
+        .into())?;
         let producer = library.producer()?;
         let mut told = Told::default();
         let mut send = |body: &str| {
@@ -34,18 +37,27 @@ pub(super) fn asynchronous(ground: &Ground<'_>) -> Result<()> {
             told.note(&sample, &result);
             result
         };
-        expect::that("status with a replica that is not waited for", send("first")?.status()).is(&StoreStatus::Ok)?;
+        expect::that("status with a replica that is not waited for", send("first")?.status())
+            .is(&StoreStatus::Ok)?;
 
         let astray = Library::with(watchful(cluster).map_address(&master, &replica))?;
         let producer = astray.producer()?;
-        let result = astray.run(async { producer.send(message(TOPIC, &Sample::new("to the replica"))).await });
+        let result =
+            astray.run(async { producer.send(message(TOPIC, &Sample::new("to the replica"))).await });
         let error = result.err().context("a replica has stored a message")?;
         let said = (error.kind(), error.outcome(), error.code());
-        expect::that(&format!("kind, outcome and code of {error}"), said)
-            .is(&(SendErrorKind::Refused, Outcome::Refused, ErrorCode::UNAVAILABLE))?;
+        expect::that(&format!("kind, outcome and code of {error}"), said).is(&(
+            SendErrorKind::Refused,
+            Outcome::Refused,
+            ErrorCode::UNAVAILABLE,
+        ))?;
         let last = error.attempts().last().context("no attempt")?;
         expect::that("the replica's code", last.code()).is(&Some(14))?;
-        expect::contains("the replica's words", last.remark().unwrap_or_default(), &["service not available now"])?;
+        expect::contains(
+            "the replica's words",
+            last.remark().unwrap_or_default(),
+            &["service not available now"],
+        )?;
         drop(astray);
 
         cluster.signal(Part::Broker(0), Signal::Kill)?;
@@ -80,7 +92,8 @@ pub(super) fn synchronous(ground: &Ground<'_>) -> Result<()> {
         until("the replica is in sync again", || Ok(send()? == StoreStatus::Ok))?;
         cluster.signal(Part::Replica, Signal::Kill)?;
         // 4.9 knows that nobody is there; 5.x waits for whoever may come.
-        let expected = if ground.apache.is_4() { StoreStatus::NoReplica } else { StoreStatus::ReplicaTimeout };
+        let expected =
+            if ground.apache.is_4() { StoreStatus::NoReplica } else { StoreStatus::ReplicaTimeout };
         until("the master has noticed", || Ok(send()? == expected))?;
         cluster.restart(Part::Replica)?;
         until("a new replica is in sync", || Ok(send()? == StoreStatus::Ok))?;

@@ -20,7 +20,8 @@ pub(super) fn change(ground: &Ground<'_>) -> Result<()> {
         let operator = Library::connect(&cluster.name_server())?;
         operator.ensure_topic(TOPIC, 2)?;
         let library = ground.library(cluster)?;
-        let mut user = User { producer: library.producer()?, library: &library, topic: TOPIC, told: Told::default() };
+        let mut user =
+            User { producer: library.producer()?, library: &library, topic: TOPIC, told: Told::default() };
         user.has(2, &["broker-0"])?;
         operator.ensure_topic(TOPIC, 4)?;
         user.has(4, &["broker-0"])?;

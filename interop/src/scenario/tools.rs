@@ -6,12 +6,7 @@ use super::{
     admin,
     readers::{Lookup, all_see},
 };
-use crate::{
-    clock, expect,
-    maxq::Maxq,
-    message::Sample,
-    stage::Stage,
-};
+use crate::{clock, expect, maxq::Maxq, message::Sample, stage::Stage};
 
 /// `msg get` by both ids, `msg query`, `topic describe`, `topic delete`.
 pub(super) fn lookups(stage: &mut Stage<'_>) -> Result<()> {
@@ -40,12 +35,19 @@ pub(super) fn lookups(stage: &mut Stage<'_>) -> Result<()> {
     expect::that("brokers of maxq topic describe", brokers.len()).is(&stage.brokers.len())?;
     for broker in brokers {
         let queues = (&broker["read_queues"], &broker["write_queues"], &broker["perm"]);
-        expect::that("queues and permission of maxq topic describe", queues).is(&(&2.into(), &2.into(), &6.into()))?;
+        expect::that("queues and permission of maxq topic describe", queues).is(&(
+            &2.into(),
+            &2.into(),
+            &6.into(),
+        ))?;
     }
     maxq.printed(&["topic", "delete", TOPIC, "--yes"])?;
     let name_server = stage.name_server.clone();
     let listed = stage.judge()?.mqadmin(&name_server, &["topicList"])?;
-    expect::holds("topicList does not show the deleted topic", !listed.lines().any(|line| line.trim() == TOPIC))
+    expect::holds(
+        "topicList does not show the deleted topic",
+        !listed.lines().any(|line| line.trim() == TOPIC),
+    )
 }
 
 /// `produce --rate`, `bench` for a second, `doctor`.
@@ -58,16 +60,23 @@ pub(super) fn measures(stage: &mut Stage<'_>) -> Result<()> {
     maxq.produce_paced(TOPIC, "20/s", &sent)?;
     let took = began.elapsed();
     // The first goes at once.
-    expect::holds(&format!("20 messages at 20 a second take 0.9 s and more: {took:?}"), took.as_millis() >= 900)?;
+    expect::holds(
+        &format!("20 messages at 20 a second take 0.9 s and more: {took:?}"),
+        took.as_millis() >= 900,
+    )?;
     all_see(stage, TOPIC, &sent, Lookup::First)?;
 
     let measured = maxq.printed(&["bench", "--warm-up", "200ms", "--duration", "1s", "--in-flight", "32"])?;
     let count = |key: &str| measured[key].as_u64().with_context(|| format!("no {key} in {measured}"));
-    expect::that(&format!("failed and unknown of {measured}"), (count("failed")?, count("unknown")?)).is(&(0, 0))?;
+    expect::that(&format!("failed and unknown of {measured}"), (count("failed")?, count("unknown")?))
+        .is(&(0, 0))?;
     expect::holds(&format!("bench has sent something: {measured}"), count("acknowledged")? > 0)?;
     let bench = maxq.printed(&["topic", "describe", "maxq-bench"])?;
     let stored = bench["messages"].as_u64().unwrap_or(0);
-    expect::holds(&format!("at least what bench counted is stored: {stored}"), stored >= count("acknowledged")?)?;
+    expect::holds(
+        &format!("at least what bench counted is stored: {stored}"),
+        stored >= count("acknowledged")?,
+    )?;
 
     let examined = maxq.printed(&["doctor", TOPIC])?;
     expect::that(&format!("verdict of {examined}"), examined["verdict"].as_str()).is(&Some("well"))?;

@@ -56,7 +56,10 @@ pub(in crate::scenario) fn topics(stage: &mut Stage<'_>) -> Result<()> {
         .is(&Some(RequestErrorKind::NoRoute))?;
     let name_server = stage.name_server.clone();
     let listed = stage.judge()?.mqadmin(&name_server, &["topicList"])?;
-    expect::holds("topicList does not show the deleted topic", !listed.lines().any(|line| line.trim() == TOPIC))?;
+    expect::holds(
+        "topicList does not show the deleted topic",
+        !listed.lines().any(|line| line.trim() == TOPIC),
+    )?;
     expect::holds("topics() does not either", !library.run(api.topics())?.iter().any(|topic| topic == TOPIC))
 }
 
@@ -94,7 +97,8 @@ pub(in crate::scenario) fn offsets(stage: &mut Stage<'_>) -> Result<()> {
     let (api, producer) = (library.admin(), library.producer()?);
     let queues = library.run(producer.queues(TOPIC))?;
     let queue = queues.first().context("a topic has queues")?.clone();
-    expect::that("earliest store time of an empty queue", library.run(api.earliest_store_time(&queue))?).is(&None)?;
+    expect::that("earliest store time of an empty queue", library.run(api.earliest_store_time(&queue))?)
+        .is(&None)?;
     let sent: Vec<_> = (0..3).map(|number| Sample::new(format!("number {number}"))).collect();
     for sample in &sent {
         let sending = producer.send(message(TOPIC, sample)).to(queue.clone());
@@ -119,7 +123,9 @@ pub(in crate::scenario) fn offsets(stage: &mut Stage<'_>) -> Result<()> {
     expect::that("messages of describe_topic", described.messages()).is(&3)?;
     let states = described.brokers.iter().flat_map(|at| &at.queues);
     let mut ours: Vec<_> = states
-        .map(|state| (state.queue.broker_name().to_owned(), state.queue.queue_id(), state.min_offset, state.max_offset))
+        .map(|state| {
+            (state.queue.broker_name().to_owned(), state.queue.queue_id(), state.min_offset, state.max_offset)
+        })
         .collect();
     ours.sort();
     expect::that("offsets of describe_topic beside topicStatus", ours).are(&rows)
@@ -133,7 +139,9 @@ pub(in crate::scenario) fn lookups(stage: &mut Stage<'_>) -> Result<()> {
     let (api, producer) = (library.admin(), library.producer()?);
     let before = clock::wall_millis();
     let sent: Vec<_> = (0..4)
-        .map(|number| Sample::new(format!("number {number}")).keys(&["shared", &format!("own-{number}")]).tag("t"))
+        .map(|number| {
+            Sample::new(format!("number {number}")).keys(&["shared", &format!("own-{number}")]).tag("t")
+        })
         .collect();
     let mut receipts = Vec::new();
     for sample in &sent {
@@ -155,7 +163,8 @@ pub(in crate::scenario) fn lookups(stage: &mut Stage<'_>) -> Result<()> {
     let all = indexed(4, || by_key("shared", KeyQuery::default()))?;
     expect::that("messages with the shared key, by place", sorted(all)).are(&sorted(seen.clone()))?;
     let own = indexed(1, || by_key("own-2", KeyQuery::default().begin(before)))?;
-    expect::that("messages with their own key", own).are(std::slice::from_ref(find(&seen, receipts[2].message_id().as_str())?))?;
+    expect::that("messages with their own key", own)
+        .are(std::slice::from_ref(find(&seen, receipts[2].message_id().as_str())?))?;
     let early = by_key("shared", KeyQuery::default().end(before - 60_000))?;
     expect::that("messages with the key a minute earlier", early.len()).is(&0)?;
     let none = by_key("nobody's", KeyQuery::default())?;

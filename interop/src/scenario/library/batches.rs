@@ -44,7 +44,10 @@ pub(in crate::scenario) fn batches(stage: &mut Stage<'_>) -> Result<()> {
 
     let row: Vec<_> = (0..40).map(|number| Sample::new(format!("{number:>8192}"))).collect();
     let batches = producer.split_batches(of(&row))?;
-    expect::holds(&format!("40 messages of 8 KiB need several batches: {}", batches.len()), batches.len() >= 5)?;
+    expect::holds(
+        &format!("40 messages of 8 KiB need several batches: {}", batches.len()),
+        batches.len() >= 5,
+    )?;
     let mut rest = row.as_slice();
     for batch in batches {
         let (samples, others) = rest.split_at(batch.len());
@@ -61,13 +64,15 @@ pub(in crate::scenario) fn batches(stage: &mut Stage<'_>) -> Result<()> {
 fn each_stored(samples: &[Sample], batch: &BatchReceipt, seen: &[Seen], server: &str) -> Result<()> {
     expect::that("receipts of a batch", batch.receipts().len()).is(&samples.len())?;
     for (sample, receipt) in samples.iter().zip(batch.receipts()) {
-        let place = (receipt.queue().broker_name(), receipt.queue().queue_id(), receipt.queue_offset().cast_signed());
+        let place =
+            (receipt.queue().broker_name(), receipt.queue().queue_id(), receipt.queue_offset().cast_signed());
         let found = seen.iter().find(|seen| seen.place() == place);
         let found = found.with_context(|| format!("nothing is stored at {place:?}"))?;
         at_its_place(receipt, found)?;
         expect::that(&format!("message at {place:?}"), found.sample()).is(sample)?;
         if !loses_batch_ids(server) {
-            expect::that("id in the receipt", receipt.message_id().as_str()).is(&found.message_id.as_str())?;
+            expect::that("id in the receipt", receipt.message_id().as_str())
+                .is(&found.message_id.as_str())?;
         }
     }
     Ok(())

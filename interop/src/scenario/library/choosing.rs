@@ -44,7 +44,8 @@ pub(in crate::scenario) fn choosing(stage: &mut Stage<'_>) -> Result<()> {
         by_chance.push(library.run(async { sending.await })?);
         sent.push(sample);
     }
-    let places: std::collections::BTreeSet<_> = by_chance.iter().map(|receipt| receipt.queue().to_string()).collect();
+    let places: std::collections::BTreeSet<_> =
+        by_chance.iter().map(|receipt| receipt.queue().to_string()).collect();
     expect::holds(&format!("chance leads to several queues: {places:?}"), places.len() > 1)?;
 
     let mut by_key = Vec::new();

@@ -36,7 +36,8 @@ pub(in crate::scenario) fn compression(stage: &mut Stage<'_>) -> Result<()> {
         for ((receipt, sample), expected) in receipts.iter().zip(&sent).zip([bits, 0]) {
             let view = read(&library, receipt)?;
             expect::that(&format!("sys flag of a message of {topic}"), view.sys_flag()).is(&expected)?;
-            expect::that(&format!("body of a message of {topic}"), library::seen(&view).body).is(&sample.body)?;
+            expect::that(&format!("body of a message of {topic}"), library::seen(&view).body)
+                .is(&sample.body)?;
         }
     }
     Ok(())

@@ -34,7 +34,8 @@ pub(in crate::scenario) fn name_servers(stage: &mut Stage<'_>) -> Result<()> {
         ClientConfig::from_url(&format!("rocketmq://{dead},{live}/?encoding=binary&instance=interop"))?,
         ClientConfig::new("name-server.invalid:9876").map_address("name-server.invalid:9876", &live),
         ClientConfig::new(&live).map_to_name_server_host(),
-        ClientConfig::new(&live).map_addresses_with(|address| Some(address.replace("127.0.0.1", "localhost"))),
+        ClientConfig::new(&live)
+            .map_addresses_with(|address| Some(address.replace("127.0.0.1", "localhost"))),
     ];
     for (number, config) in configs.into_iter().enumerate() {
         let library = Library::with(config).with_context(|| format!("configuration {number}"))?;
@@ -48,7 +49,8 @@ pub(in crate::scenario) fn name_servers(stage: &mut Stage<'_>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let sample = Sample::new("by a connection string alone");
     receipts.push(runtime.block_on(async {
-        let producer = Producer::connect(&format!("rocketmq://{live}/?group=interop&request_timeout=30s")).await?;
+        let producer =
+            Producer::connect(&format!("rocketmq://{live}/?group=interop&request_timeout=30s")).await?;
         let receipt = producer.send(message(TOPIC, &sample)).timeout(Duration::from_secs(30)).await?;
         producer.close(Duration::from_secs(5)).await;
         anyhow::Ok(receipt)
@@ -73,14 +75,16 @@ pub(in crate::scenario) fn address_endpoint(stage: &mut Stage<'_>) -> Result<()>
     let sample = Sample::new("found by HTTP");
     let receipt = library.run(async { producer.send(message(TOPIC, &sample)).await })?;
     let line = asked.recv_timeout(Duration::from_secs(10)).context("the endpoint was not asked")?;
-    expect::that("first line of the question", line.trim()).is(&"GET /rocketmq/nsaddr-north?nofix=1 HTTP/1.1")?;
+    expect::that("first line of the question", line.trim())
+        .is(&"GET /rocketmq/nsaddr-north?nofix=1 HTTP/1.1")?;
     stored_where(&receipt, &all_see(stage, TOPIC, &[sample], Lookup::First)?)
 }
 
 /// Answers every question with `list`, and tells the first line of each.
 fn serve(listener: &TcpListener, list: &str, told: &mpsc::Sender<String>) {
     for stream in listener.incoming().map_while(Result::ok) {
-        let mut lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        let mut lines =
+            BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
         let Some(first) = lines.next() else { continue };
         lines.for_each(drop);
         let (body, length) = (format!("{list}\n"), list.len() + 1);

@@ -94,8 +94,9 @@ pub(in crate::scenario) fn binary_headers(stage: &mut Stage<'_>) -> Result<()> {
         while let Some(view) = library.run(reader.next())? {
             read.push(library::seen(&view));
         }
-        let of_queue =
-            seen.iter().filter(|seen| (seen.broker.as_str(), seen.queue) == (queue.broker_name(), queue.queue_id()));
+        let of_queue = seen
+            .iter()
+            .filter(|seen| (seen.broker.as_str(), seen.queue) == (queue.broker_name(), queue.queue_id()));
         expect::that("messages of a queue, read with binary headers", read)
             .are(&of_queue.cloned().collect::<Vec<_>>())?;
     }
@@ -142,5 +143,9 @@ fn properties(stage: &mut Stage<'_>, topic: &str, count: usize, unwaited: &SendR
 }
 
 fn numbered(what: &str, count: usize) -> Vec<Sample> {
-    (0..count).map(|number| Sample::new(format!("{what} {number}")).keys(&["k", what.split(' ').next().unwrap_or(what)])).collect()
+    (0..count)
+        .map(|number| {
+            Sample::new(format!("{what} {number}")).keys(&["k", what.split(' ').next().unwrap_or(what)])
+        })
+        .collect()
 }

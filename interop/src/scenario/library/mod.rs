@@ -38,6 +38,8 @@ fn stored_where(receipt: &SendReceipt, seen: &[Seen]) -> Result<()> {
 /// Broker, queue, offset and the broker's id.
 fn at_its_place(receipt: &SendReceipt, found: &Seen) -> Result<()> {
     let (queue, offset) = (receipt.queue(), receipt.queue_offset().cast_signed());
-    expect::that("place in the receipt", (queue.broker_name(), queue.queue_id(), offset)).is(&found.place())?;
-    expect::that("offset message id in the receipt", receipt.offset_id()).is(&found.offset_message_id.as_str())
+    expect::that("place in the receipt", (queue.broker_name(), queue.queue_id(), offset))
+        .is(&found.place())?;
+    expect::that("offset message id in the receipt", receipt.offset_id())
+        .is(&found.offset_message_id.as_str())
 }

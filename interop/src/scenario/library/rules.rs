@@ -29,7 +29,10 @@ pub(in crate::scenario) fn rules(stage: &mut Stage<'_>) -> Result<()> {
         RetryPolicy::java_async(Parity::V4_9),
         RetryPolicy::java_async(Parity::V5),
         RetryPolicy::java_sync(Parity::V5).latency_fault(true),
-        RetryPolicy::default().attempts(5).attempt_timeout(Duration::from_secs(20)).retry_when_not_stored_ok(true),
+        RetryPolicy::default()
+            .attempts(5)
+            .attempt_timeout(Duration::from_secs(20))
+            .retry_when_not_stored_ok(true),
     ];
     let (mut sent, mut receipts) = (Vec::new(), Vec::new());
     for policy in policies {
