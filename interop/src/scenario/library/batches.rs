@@ -58,10 +58,13 @@ pub(in crate::scenario) fn batches(stage: &mut Stage<'_>) -> Result<()> {
 
     let sent: Vec<_> = receipts.iter().flat_map(|(samples, _)| samples.clone()).collect();
     let seen = all_see(stage, TOPIC, &sent, Lookup::First)?;
-    receipts.iter().try_for_each(|(samples, receipt)| each_stored(samples, receipt, &seen, &stage.server))
+    // The library gives the batch as a whole an id of its own, as Apache's client of 5.5.0 does, and brokers of 4.9 store
+    // that id with each of its messages.
+    let keeps_ids = !loses_batch_ids(&stage.server) && !stage.judges.is_4();
+    receipts.iter().try_for_each(|(samples, receipt)| each_stored(samples, receipt, &seen, keeps_ids))
 }
 
-fn each_stored(samples: &[Sample], batch: &BatchReceipt, seen: &[Seen], server: &str) -> Result<()> {
+fn each_stored(samples: &[Sample], batch: &BatchReceipt, seen: &[Seen], keeps_ids: bool) -> Result<()> {
     expect::that("receipts of a batch", batch.receipts().len()).is(&samples.len())?;
     for (sample, receipt) in samples.iter().zip(batch.receipts()) {
         let place =
@@ -70,7 +73,7 @@ fn each_stored(samples: &[Sample], batch: &BatchReceipt, seen: &[Seen], server: 
         let found = found.with_context(|| format!("nothing is stored at {place:?}"))?;
         at_its_place(receipt, found)?;
         expect::that(&format!("message at {place:?}"), found.sample()).is(sample)?;
-        if !loses_batch_ids(server) {
+        if keeps_ids {
             expect::that("id in the receipt", receipt.message_id().as_str())
                 .is(&found.message_id.as_str())?;
         }
