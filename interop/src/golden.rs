@@ -36,6 +36,7 @@ pub(crate) fn run(scratch: &Path, write: bool) -> Result<Report> {
             client: (*version).to_owned(),
             took: began.elapsed(),
             failure: result.err().map(|error| format!("{error:#}")),
+            obstacle: None,
         }]);
     }
     Ok(report)

@@ -51,6 +51,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Report> {
             client: "raw".to_owned(),
             took: began.elapsed(),
             failure,
+            obstacle: None,
         };
         report.extend(vec![match of_version(&apache, plan) {
             Ok(comparison) => {
