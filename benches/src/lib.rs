@@ -5,11 +5,13 @@
 //! cheaper. [`awaited`] does the same with the real client. [`ratios`] runs the last two in turn against the first.
 //! How to read the figures is said in `README.md`.
 
-pub mod awaited;
+pub mod child;
+pub mod client;
 pub mod floor;
 pub mod glance;
 pub mod load;
 pub mod measure;
 pub mod null_broker;
+pub mod profile;
 pub mod ratios;
 pub mod report;

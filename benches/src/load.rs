@@ -1,6 +1,11 @@
 //! What is sent, how long, and to whom: the options that the floor and the client share.
 
-use std::{fmt, net::SocketAddr, num::NonZeroUsize, time::Duration};
+use std::{
+    fmt,
+    net::SocketAddr,
+    num::{NonZeroU64, NonZeroUsize},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use clap::ValueEnum;
@@ -13,18 +18,80 @@ pub struct Load {
     /// Name server and broker to send to
     #[arg(long, default_value = "127.0.0.1:19876")]
     pub name_server: SocketAddr,
-    /// Messages in flight: so many tasks send, each awaits its answer before it sends again
+    /// How to send
+    #[arg(long, value_enum, default_value_t = Way::Awaited)]
+    pub way: Way,
+    /// Messages in flight: so many tasks send, each waits for its own before it sends again (batches: so many batches)
     #[arg(long, default_value = "1")]
     pub inflight: NonZeroUsize,
+    /// Messages in a batch
+    #[arg(long, default_value = "64")]
+    pub batch: NonZeroUsize,
+    /// Topics that messages go to in turn
+    #[arg(long, default_value = "1")]
+    pub topics: NonZeroUsize,
+    /// End after about so many messages and not after a time: each task sends its share, and nothing is warmed up
+    #[arg(long)]
+    pub messages: Option<NonZeroU64>,
+    /// Count the write system calls; costs some time
+    #[arg(long)]
+    pub count_writes: bool,
     /// The rest.
     #[command(flatten)]
     pub shape: Shape,
 }
 
+/// How messages are sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Way {
+    /// `send(message).await`
+    Awaited,
+    /// `send(message).oneway().await`
+    Oneway,
+    /// `send_batch(batch).await`
+    Batch,
+    /// `send(message).enqueue().await`, by one task that goes on until there is no room; callbacks count
+    Enqueue,
+    /// `blocking::Producer::send(message).wait()`, by threads
+    Blocking,
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let value = self.to_possible_value();
+        f.write_str(value.as_ref().map_or("", |value| value.get_name()))
+    }
+}
+
 impl Load {
-    /// The body of every message. It does not compress, because nothing would be learnt about sending.
+    /// The body of every message.
     pub fn body(&self) -> Bytes {
         vec![b'x'; self.shape.body].into()
+    }
+
+    /// The topics, all of a length.
+    pub fn topics(&self) -> Vec<String> {
+        match self.topics.get() {
+            1 => vec!["BenchTopic".to_owned()],
+            topics => (0..topics).map(|topic| format!("BenchTopic{topic:05}")).collect(),
+        }
+    }
+
+    /// How many tasks or threads send.
+    pub const fn tasks(&self) -> usize {
+        if matches!(self.way, Way::Enqueue) { 1 } else { self.inflight.get() }
+    }
+
+    /// Messages that one send is.
+    pub const fn messages_in_one(&self) -> u64 {
+        if matches!(self.way, Way::Batch) { self.batch.get() as u64 } else { 1 }
+    }
+
+    /// How often each task sends, where that is fixed.
+    pub fn share(&self) -> Option<u64> {
+        let together = self.tasks() as u64 * self.messages_in_one();
+        self.messages.map(|messages| messages.get().div_ceil(together))
     }
 }
 

@@ -4,10 +4,11 @@ use std::{io::Read as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use maxq_bench::{
-    awaited,
+    client,
     floor::{self, Variant},
-    load::Load,
+    load::{Load, Way},
     null_broker::{self, NullBroker},
+    profile::{self, instructions},
     ratios,
     report::Report,
 };
@@ -39,18 +40,28 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Variant::Tasks)]
         variant: Variant,
     },
-    /// Send with the client to a null broker and await each message
-    Awaited {
+    /// Send with the client to a null broker
+    #[command(alias = "awaited")]
+    Client {
         #[command(flatten)]
         load: Load,
     },
     /// Run floor and client in turn against a null broker of its own, and print the medians
     Ratios(ratios::Options),
+    /// Tell where the instructions of a send go, by stage (needs valgrind)
+    Profile(profile::Options),
+    /// Count the instructions of a send and compare them with the recorded ones (needs valgrind)
+    Instructions {
+        /// Record them instead
+        #[arg(long)]
+        record: bool,
+    },
 }
 
 fn main() -> ExitCode {
     match run(Line::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -58,16 +69,18 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+/// Whether the verdict is good, where there is one.
+fn run(command: Command) -> anyhow::Result<bool> {
     match command {
         Command::NullBroker { options, until_stdin_closes } => {
-            runtime(1)?.block_on(serve(&options, until_stdin_closes))
+            runtime(1)?.block_on(serve(&options, until_stdin_closes))?;
         }
         Command::Floor { load, variant } => {
-            print(&runtime(load.shape.threads.get())?.block_on(floor::run(variant, &load))?)
+            print(&runtime(load.shape.threads.get())?.block_on(floor::run(variant, &load))?)?;
         }
-        Command::Awaited { load } => {
-            print(&runtime(load.shape.threads.get())?.block_on(awaited::run(&load))?)
+        Command::Client { load } if load.way == Way::Blocking => print(&client::run_blocking(&load)?)?,
+        Command::Client { load } => {
+            print(&runtime(load.shape.threads.get())?.block_on(client::run(&load))?)?;
         }
         Command::Ratios(options) => {
             let ratios = ratios::run(&options)?;
@@ -75,9 +88,28 @@ fn run(command: Command) -> anyhow::Result<()> {
                 ratios::Output::Markdown => print!("{ratios}"),
                 ratios::Output::Json => println!("{}", serde_json::to_string_pretty(&ratios)?),
             }
-            Ok(())
         }
+        Command::Profile(options) => print!("{}", profile::run(&options)?),
+        Command::Instructions { record } => return compare_instructions(record),
     }
+    Ok(true)
+}
+
+fn compare_instructions(record: bool) -> anyhow::Result<bool> {
+    let now = instructions::count()?;
+    print!("{now}");
+    if record {
+        now.record()?;
+        return Ok(true);
+    }
+    let differences = instructions::Counts::recorded()?.differences(&now)?;
+    for difference in &differences {
+        eprintln!("{difference}");
+    }
+    if !differences.is_empty() {
+        eprintln!("if that is meant, record it: cargo run --release -p maxq-bench -- instructions --record");
+    }
+    Ok(differences.is_empty())
 }
 
 async fn serve(options: &null_broker::Options, until_stdin_closes: bool) -> anyhow::Result<()> {

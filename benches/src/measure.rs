@@ -5,6 +5,7 @@ use std::{
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        mpsc,
     },
     time::{Duration, Instant},
 };
@@ -30,6 +31,12 @@ pub struct Meter {
     stopped: AtomicBool,
     messages: AtomicU64,
     timed_every: u64,
+    messages_in_one: u64,
+    /// How often each task shall send.
+    share: Option<u64>,
+    /// Messages of all shares together.
+    all: u64,
+    failed: AtomicU64,
     latency: Mutex<Histogram<u64>>,
 }
 
@@ -46,13 +53,17 @@ impl Meter {
             stopped: AtomicBool::new(false),
             messages: AtomicU64::new(0),
             timed_every,
+            messages_in_one: load.messages_in_one(),
+            share: load.share(),
+            all: load.share().unwrap_or(0) * load.tasks() as u64 * load.messages_in_one(),
+            failed: AtomicU64::new(0),
             latency: Mutex::new(latency),
         }
     }
 
-    /// Whether senders shall go on.
-    pub fn is_running(&self) -> bool {
-        !self.stopped.load(Relaxed)
+    /// Whether a task shall send its `nth` message, counted from 0.
+    pub fn wants(&self, nth: u64) -> bool {
+        !self.stopped.load(Relaxed) && self.share.is_none_or(|share| nth < share)
     }
 
     /// The `nth` message of some task sets out.
@@ -60,24 +71,49 @@ impl Meter {
         nth.is_multiple_of(self.timed_every).then(now)
     }
 
-    /// A message that set out at `started` was acknowledged.
+    /// What set out at `started` has ended well: a message, or a batch.
     pub fn finish(&self, started: Option<Instant>) {
-        self.messages.fetch_add(1, Relaxed);
+        self.messages.fetch_add(self.messages_in_one, Relaxed);
         if let Some(started) = started {
             let took = now() - started;
             self.latency().saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         }
     }
 
-    /// Waits until it is warm, measures, and tells the senders to stop.
+    /// A send that nobody awaits failed.
+    pub fn fail(&self) {
+        self.failed.fetch_add(1, Relaxed);
+    }
+
+    /// How many of those there were.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Relaxed)
+    }
+
+    /// Messages that have ended well since the beginning.
+    pub fn messages(&self) -> u64 {
+        self.messages.load(Relaxed)
+    }
+
+    /// Waits until it is warm, measures, and tells the senders to stop; or, where the load is a number of messages,
+    /// measures until they are sent.
     ///
     /// # Errors
-    /// A sender ended before that.
+    /// A sender failed, or ended before that.
     pub async fn steady(
         &self,
         load: &Load,
         senders: &mut JoinSet<anyhow::Result<()>>,
     ) -> anyhow::Result<Steady> {
+        if self.share.is_some() {
+            let mark = self.mark();
+            while self.messages.load(Relaxed) < self.all
+                && let Some(ended) = senders.join_next().await
+            {
+                ended??;
+            }
+            return Ok(self.since(&mark));
+        }
         let measured = async {
             tokio::time::sleep(load.shape.warm).await;
             let mark = self.mark();
@@ -94,6 +130,32 @@ impl Meter {
                 anyhow::bail!("a sender ended before the measuring did")
             }
         }
+    }
+
+    /// As [`steady`](Self::steady), for senders that are threads and tell over `ends` how they ended.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn steady_of_threads(
+        &self,
+        load: &Load,
+        ends: &mpsc::Receiver<anyhow::Result<()>>,
+    ) -> anyhow::Result<Steady> {
+        if self.share.is_some() {
+            let mark = self.mark();
+            ends.iter().collect::<anyhow::Result<()>>()?;
+            return Ok(self.since(&mark));
+        }
+        let wait = |time| match ends.recv_timeout(time) {
+            Ok(ended) => ended.and_then(|()| Err(anyhow::anyhow!("a sender ended before the measuring did"))),
+            Err(_) => Ok(()),
+        };
+        let measured = wait(load.shape.warm).and_then(|()| {
+            let mark = self.mark();
+            wait(load.shape.steady).map(|()| self.since(&mark))
+        });
+        self.stopped.store(true, Relaxed);
+        measured
     }
 
     fn mark(&self) -> Mark {
@@ -114,6 +176,8 @@ impl Meter {
             p50_us: microseconds(0.5),
             p99_us: microseconds(0.99),
             p999_us: microseconds(0.999),
+            max_us: latency.max() as f64 / 1000.0,
+            writes_per_message: None,
         }
     }
 
@@ -146,6 +210,10 @@ pub struct Steady {
     pub p99_us: f64,
     /// 999 of 1000 were not slower.
     pub p999_us: f64,
+    /// The slowest of those that were timed.
+    pub max_us: f64,
+    /// Write system calls for each message, where they were counted.
+    pub writes_per_message: Option<f64>,
 }
 
 /// CPU time of this process, all threads.

@@ -4,19 +4,16 @@
 //! as neighbours, in processes of their own against one null broker, again and again; each pair gives one ratio, and
 //! the median of the ratios is what we keep.
 
-use std::{
-    env, fmt,
-    io::{BufRead as _, BufReader},
-    net::SocketAddr,
-    num::NonZeroUsize,
-    process::{Child, Command, Stdio},
-};
+use std::{fmt, net::SocketAddr, num::NonZeroUsize};
 
-use anyhow::Context as _;
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::{load::Shape, null_broker::Addresses, report::Report};
+use crate::{
+    child::{NullBrokerProcess, ourselves, report_of},
+    load::Shape,
+    report::Report,
+};
 
 /// What to compare.
 #[derive(Clone, Debug, clap::Args)]
@@ -72,8 +69,8 @@ pub fn run(options: &Options) -> anyhow::Result<Ratios> {
     for &inflight in &options.inflight {
         let mut pairs = Vec::new();
         for round in 1..=options.rounds.get() {
-            let measure = |sender| measure(sender, broker.name_server, inflight, &options.shape);
-            let (floor, client) = (measure("floor")?, measure("awaited")?);
+            let measure = |sender| measure(sender, broker.name_server(), inflight, &options.shape);
+            let (floor, client) = (measure("floor")?, measure("client")?);
             eprintln!(
                 "{inflight} in flight, round {round}: floor {:.2} us, client {:.2} us",
                 floor.cpu_us, client.cpu_us
@@ -92,44 +89,9 @@ fn measure(
     inflight: NonZeroUsize,
     shape: &Shape,
 ) -> anyhow::Result<Report> {
-    let output = Command::new(env::current_exe()?)
-        .arg(sender)
-        .args([format!("--name-server={name_server}"), format!("--inflight={inflight}")])
-        .args(shape.arguments())
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()?;
-    anyhow::ensure!(output.status.success(), "{sender} with {inflight} in flight failed: {}", output.status);
-    serde_json::from_slice(&output.stdout).with_context(|| format!("{sender} printed no report"))
-}
-
-/// A null broker on free ports that ends with us: by drop, or because its standard input closes when we are killed.
-struct NullBrokerProcess {
-    child: Child,
-    name_server: SocketAddr,
-}
-
-impl NullBrokerProcess {
-    fn start() -> anyhow::Result<Self> {
-        let mut child = Command::new(env::current_exe()?)
-            .args(["null-broker", "--until-stdin-closes"])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let mut line = String::new();
-        if let Some(out) = child.stdout.take() {
-            BufReader::new(out).read_line(&mut line)?;
-        }
-        let addresses: Addresses = serde_json::from_str(&line).context("the null broker did not start")?;
-        Ok(Self { child, name_server: addresses.name_server })
-    }
-}
-
-impl Drop for NullBrokerProcess {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ended = self.child.wait();
-    }
+    let fixed = [sender.to_owned(), format!("--name-server={name_server}"), format!("--inflight={inflight}")];
+    let mut command = ourselves(&[&fixed[..], &shape.arguments()].concat())?;
+    report_of(&mut command, &format!("{sender} with {inflight} in flight"))
 }
 
 impl Row {
@@ -221,11 +183,12 @@ const AIMS: [(usize, f64); 4] = [(1, 1.4), (64, 4.0), (256, 5.0), (1000, 4.0)];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::Encoding;
+    use crate::load::{Encoding, Way};
 
     fn report(cpu_us: f64, messages_per_second: f64) -> Report {
         Report {
             sender: "test".to_owned(),
+            way: Way::Awaited,
             inflight: 64,
             threads: 1,
             body: 1024,
@@ -239,6 +202,8 @@ mod tests {
             p50_us: 1.0,
             p99_us: 1.0,
             p999_us: 1.0,
+            max_us: 1.0,
+            writes_per_message: None,
         }
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    load::{Encoding, Load},
+    load::{Encoding, Load, Way},
     measure::Steady,
     null_broker::Statistics,
 };
@@ -13,6 +13,8 @@ use crate::{
 pub struct Report {
     /// Who sent: `floor std`, `floor tokio`, `floor tasks`, or `client`.
     pub sender: String,
+    /// How.
+    pub way: Way,
     /// Messages in flight.
     pub inflight: usize,
     /// Threads of the runtime.
@@ -39,6 +41,10 @@ pub struct Report {
     pub p99_us: f64,
     /// 999 of 1000 were not slower.
     pub p999_us: f64,
+    /// The slowest that was timed.
+    pub max_us: f64,
+    /// Write system calls for each message, where they were counted.
+    pub writes_per_message: Option<f64>,
 }
 
 impl Report {
@@ -46,9 +52,10 @@ impl Report {
     pub fn new(sender: &str, load: &Load, steady: Steady, before: Statistics, after: Statistics) -> Self {
         let cpu = steady.cpu.as_secs_f64();
         let cpu_us = cpu * 1e6 / steady.messages.max(1) as f64;
-        let sends = (after.sends - before.sends).max(1) as f64;
+        let messages = (after.messages - before.messages).max(1) as f64;
         Self {
             sender: sender.to_owned(),
+            way: load.way,
             inflight: load.inflight.get(),
             threads: load.shape.threads.get(),
             body: load.shape.body,
@@ -57,11 +64,13 @@ impl Report {
             cpu_us,
             cpu_us_system: steady.system_share.map(|share| share * cpu_us),
             cores: cpu / steady.elapsed.as_secs_f64(),
-            messages_per_read: sends / (after.reads - before.reads).max(1) as f64,
-            broker_cpu_us: (after.cpu_us - before.cpu_us) as f64 / sends,
+            messages_per_read: messages / (after.reads - before.reads).max(1) as f64,
+            broker_cpu_us: (after.cpu_us - before.cpu_us) as f64 / messages,
             p50_us: steady.p50_us,
             p99_us: steady.p99_us,
             p999_us: steady.p999_us,
+            max_us: steady.max_us,
+            writes_per_message: steady.writes_per_message,
         }
     }
 }

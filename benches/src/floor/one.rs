@@ -28,7 +28,7 @@ pub(super) async fn run_std(load: &Load) -> anyhow::Result<Steady> {
     let mut senders = JoinSet::new();
     senders.spawn_blocking(move || {
         let mut answer = Answer::new();
-        for nth in (0..).take_while(|_| meter.is_running()) {
+        for nth in (0..).take_while(|nth| meter.wants(*nth)) {
             let started = meter.start(nth);
             stream.write_all(&request)?;
             loop {
@@ -55,7 +55,7 @@ pub(super) async fn run_tokio(load: &Load) -> anyhow::Result<Steady> {
     senders.spawn(async move {
         let (mut reading, mut writing) = stream.split();
         let mut answer = Answer::new();
-        for nth in (0..).take_while(|_| meter.is_running()) {
+        for nth in (0..).take_while(|nth| meter.wants(*nth)) {
             let started = meter.start(nth);
             writing.write_all(&request).await?;
             loop {

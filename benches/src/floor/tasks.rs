@@ -46,7 +46,7 @@ pub(super) async fn run(load: &Load) -> anyhow::Result<Steady> {
 
 /// One sender.
 async fn send(lane: Arc<Lane>, meter: Arc<Meter>, slot: usize) -> anyhow::Result<()> {
-    for nth in (0..).take_while(|_| meter.is_running()) {
+    for nth in (0..).take_while(|nth| meter.wants(*nth)) {
         let started = meter.start(nth);
         lane.append(slot);
         poll_fn(|context| lane.poll_answer(slot, context)).await;
