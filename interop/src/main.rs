@@ -123,6 +123,12 @@ enum Task {
         #[arg(long)]
         tls: bool,
     },
+    /// Prints the class path of Apache's Java client and tools, fetched by Maven, for programs beside the suite.
+    ClassPath {
+        /// Version of Apache RocketMQ.
+        #[arg(long, default_value = "5.5.0", value_parser = version)]
+        version: String,
+    },
 }
 
 /// Whether `broker-0` waits for its replica.
@@ -215,6 +221,12 @@ fn run(task: Task) -> Result<bool> {
             let report = twins::run(&twins::Plan { versions: versions.once_each(), scratch })?;
             print(&report.text("twins"))?;
             Ok(report.passed())
+        }
+        Task::ClassPath { version } => {
+            let build = maxq::target_folder()?.join("interop");
+            std::fs::create_dir_all(&build).with_context(|| format!("cannot make {}", build.display()))?;
+            print(&format!("{}\n", apache::class_path(&version, "tools", &build)?))?;
+            Ok(true)
         }
         Task::Up { version, brokers, replica, access_control, tls } => {
             let apache = Apache::prepare(&version, &maxq::target_folder()?.join("interop"))?;

@@ -153,7 +153,7 @@ pub(crate) fn java_version() -> Option<String> {
 }
 
 /// The class path of a profile of `pom.xml`, from the build folder or from Maven.
-fn class_path(version: &str, profile: &str, build: &Path) -> Result<String> {
+pub(crate) fn class_path(version: &str, profile: &str, build: &Path) -> Result<String> {
     let stamp = digest(&[POM]);
     let known = build.join(format!("{version}-{profile}-{stamp:016x}.classpath"));
     if let Ok(text) = fs::read_to_string(&known)

@@ -5,6 +5,6 @@ mod cluster;
 mod layout;
 mod name_server;
 
-pub(crate) use class_path::{Apache, Jvm, java_version};
+pub(crate) use class_path::{Apache, Jvm, class_path, java_version};
 pub(crate) use cluster::{ApacheCluster, Broker, CLUSTER, Part};
 pub(crate) use layout::{Layout, Oddity, Replication, USER};
