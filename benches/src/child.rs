@@ -36,25 +36,34 @@ pub fn report_of<T: DeserializeOwned>(command: &mut Command, what: &str) -> anyh
 #[derive(Debug)]
 pub struct NullBrokerProcess {
     child: Child,
-    name_server: SocketAddr,
+    addresses: Addresses,
 }
 
 impl NullBrokerProcess {
-    /// One broker that answers each request in its own header encoding.
+    /// One broker.
     ///
     /// # Errors
     /// It does not start.
     pub fn start() -> anyhow::Result<Self> {
-        Self::start_with(&["--mirror".to_owned()])
+        Self::start_with(&[])
     }
 
-    /// A null broker with these options.
+    /// A null broker with these options besides; it answers each request in its own header encoding.
     ///
     /// # Errors
     /// It does not start.
     pub fn start_with(options: &[String]) -> anyhow::Result<Self> {
-        let fixed = ["null-broker", "--until-stdin-closes"].map(str::to_owned);
-        let mut child = ourselves(&[&fixed[..], options].concat())?
+        Self::start_by(ourselves(&[])?, options)
+    }
+
+    /// A null broker that `program`, a `maxq-bench`, is to be: for who is none himself.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub fn start_by(mut program: Command, options: &[String]) -> anyhow::Result<Self> {
+        let mut child = program
+            .args(["null-broker", "--until-stdin-closes", "--mirror"])
+            .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -63,13 +72,18 @@ impl NullBrokerProcess {
         if let Some(out) = child.stdout.take() {
             BufReader::new(out).read_line(&mut line)?;
         }
-        let addresses: Addresses = serde_json::from_str(&line).context("the null broker did not start")?;
-        Ok(Self { child, name_server: addresses.name_server })
+        let addresses = serde_json::from_str(&line).context("the null broker did not start")?;
+        Ok(Self { child, addresses })
     }
 
     /// Where it listens.
     pub const fn name_server(&self) -> SocketAddr {
-        self.name_server
+        self.addresses.name_server
+    }
+
+    /// Where its brokers listen.
+    pub fn brokers(&self) -> &[SocketAddr] {
+        &self.addresses.brokers
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     num::{NonZeroU64, NonZeroUsize},
     time::Duration,
 };
@@ -24,6 +24,9 @@ pub struct Load {
     /// Messages in flight: so many tasks send, each waits for its own before it sends again (batches: so many batches)
     #[arg(long, default_value = "1")]
     pub inflight: NonZeroUsize,
+    /// Brokers that the floor deals its senders out to; the client finds its own
+    #[arg(long = "broker", value_name = "HOST:PORT,..", value_delimiter = ',')]
+    pub brokers: Vec<SocketAddr>,
     /// Messages in a batch
     #[arg(long, default_value = "64")]
     pub batch: NonZeroUsize,
@@ -36,6 +39,9 @@ pub struct Load {
     /// Count the write system calls; costs some time
     #[arg(long)]
     pub count_writes: bool,
+    /// The broker is a real one: it has no counters to be asked for, and may refuse
+    #[arg(long)]
+    pub real_broker: bool,
     /// The rest.
     #[command(flatten)]
     pub shape: Shape,
@@ -64,7 +70,49 @@ impl fmt::Display for Way {
     }
 }
 
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            name_server: (Ipv4Addr::LOCALHOST, 19_876).into(),
+            way: Way::Awaited,
+            inflight: NonZeroUsize::MIN,
+            brokers: Vec::new(),
+            batch: NonZeroUsize::MIN.saturating_add(63),
+            topics: NonZeroUsize::MIN,
+            messages: None,
+            count_writes: false,
+            real_broker: false,
+            shape: Shape::default(),
+        }
+    }
+}
+
 impl Load {
+    /// In flight where it shall be many, and nothing depends on how many.
+    pub const INFLIGHT_OF_MANY: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
+
+    /// The options that make another process send the same.
+    pub fn arguments(&self) -> Vec<String> {
+        let mut arguments = vec![
+            format!("--name-server={}", self.name_server),
+            format!("--way={}", self.way),
+            format!("--inflight={}", self.inflight),
+            format!("--batch={}", self.batch),
+            format!("--topics={}", self.topics),
+        ];
+        arguments.extend(self.brokers.iter().map(|broker| format!("--broker={broker}")));
+        arguments.extend(self.messages.map(|messages| format!("--messages={messages}")));
+        arguments.extend(self.count_writes.then(|| "--count-writes".to_owned()));
+        arguments.extend(self.real_broker.then(|| "--real-broker".to_owned()));
+        arguments.extend(self.shape.arguments());
+        arguments
+    }
+
+    /// Where the floor sends to.
+    pub fn brokers(&self) -> Vec<SocketAddr> {
+        if self.brokers.is_empty() { vec![self.name_server] } else { self.brokers.clone() }
+    }
+
     /// The body of every message.
     pub fn body(&self) -> Bytes {
         vec![b'x'; self.shape.body].into()
@@ -115,6 +163,18 @@ pub struct Shape {
     pub steady: Duration,
 }
 
+impl Default for Shape {
+    fn default() -> Self {
+        Self {
+            threads: NonZeroUsize::MIN,
+            body: 1024,
+            encoding: Encoding::Json,
+            warm: Duration::from_millis(500),
+            steady: Duration::from_secs(3),
+        }
+    }
+}
+
 impl Shape {
     /// The options that make another process send the same.
     pub fn arguments(&self) -> [String; 5] {
@@ -157,7 +217,7 @@ impl From<Encoding> for HeaderEncoding {
 }
 
 /// Seconds with a fraction, as an option.
-fn seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|error| format!("{error}"))?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
@@ -171,14 +231,20 @@ mod tests {
     #[derive(Parser)]
     struct Line {
         #[command(flatten)]
-        shape: Shape,
+        load: Load,
     }
 
     #[test]
     fn arguments_say_the_same_again() {
-        let given = ["bench", "--threads=2", "--body=7", "--encoding=binary", "--warm=0.25", "--secs=1.5"];
-        let shape = Line::parse_from(given).shape;
-        assert_eq!(shape.arguments(), given[1..]);
+        let given = "bench --name-server=127.0.0.1:7 --way=oneway --inflight=3 --batch=4 --topics=5 --broker=127.0.0.1:8 \
+                     --messages=6 --count-writes --real-broker --threads=2 --body=7 --encoding=binary --warm=0.25 --secs=1.5";
+        let given: Vec<_> = given.split_whitespace().collect();
+        assert_eq!(Line::parse_from(&given).load.arguments(), given[1..]);
+    }
+
+    #[test]
+    fn without_options_it_is_the_default() {
+        assert_eq!(Line::parse_from(["bench"]).load.arguments(), Load::default().arguments());
     }
 
     #[test]

@@ -1,20 +1,22 @@
-//! `maxq-bench`: the null broker, the floor, the client, and the ratio of the last two.
+//! `maxq-bench`: the null broker, the floor, the client, and everything that compares them.
 
 use std::{io::Read as _, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use maxq_bench::{
-    client,
+    child::NullBrokerProcess,
+    client, document,
     floor::{self, Variant},
     load::{Load, Way},
+    memory,
     null_broker::{self, NullBroker},
+    peers,
     profile::{self, instructions},
-    ratios,
-    report::Report,
+    suite,
 };
 use tokio::{runtime, sync::oneshot};
 
-/// What an awaited message costs the client, as a ratio to the least that it could cost
+/// What a message costs the client, as a ratio to the least that it could cost
 #[derive(Parser)]
 #[command(version)]
 struct Line {
@@ -46,8 +48,8 @@ enum Command {
         #[command(flatten)]
         load: Load,
     },
-    /// Run floor and client in turn against a null broker of its own, and print the medians
-    Ratios(ratios::Options),
+    /// Run floor and client in turn against null brokers of its own, part by part, and print the medians
+    Suite(suite::Options),
     /// Tell where the instructions of a send go, by stage (needs valgrind)
     Profile(profile::Options),
     /// Count the instructions of a send and compare them with the recorded ones (needs valgrind)
@@ -56,6 +58,20 @@ enum Command {
         #[arg(long)]
         record: bool,
     },
+    /// Send many messages and tell whether memory stays flat
+    Memory(memory::FlatOptions),
+    /// One run of `memory`
+    #[command(hide = true)]
+    MemoryPhases {
+        #[command(flatten)]
+        load: Load,
+    },
+    /// Open and close many clients and tell whether they leave anything behind
+    Clients(memory::ClientsOptions),
+    /// Build other clients and run them beside ours (needs Java, Maven and Go)
+    Peers(peers::Options),
+    /// Everything but `peers`: profile, instructions, suite, memory, clients, written into BENCHMARKS.md
+    Report,
 }
 
 fn main() -> ExitCode {
@@ -82,17 +98,69 @@ fn run(command: Command) -> anyhow::Result<bool> {
         Command::Client { load } => {
             print(&runtime(load.shape.threads.get())?.block_on(client::run(&load))?)?;
         }
-        Command::Ratios(options) => {
-            let ratios = ratios::run(&options)?;
-            match options.output {
-                ratios::Output::Markdown => print!("{ratios}"),
-                ratios::Output::Json => println!("{}", serde_json::to_string_pretty(&ratios)?),
+        Command::Suite(options) => run_suite(&options)?,
+        Command::Profile(options) => run_profile(&options)?,
+        Command::Instructions { record } => return compare_instructions(record),
+        Command::Memory(options) => return run_memory(&options),
+        Command::MemoryPhases { load } => print(&runtime(1)?.block_on(memory::phases(&load))?)?,
+        Command::Clients(options) => return run_clients(&options),
+        Command::Peers(options) => {
+            let peers = peers::run(&options)?;
+            print!("{peers}");
+            if options.write {
+                peers.write(&options)?;
             }
         }
-        Command::Profile(options) => print!("{}", profile::run(&options)?),
-        Command::Instructions { record } => return compare_instructions(record),
+        Command::Report => return report(),
     }
     Ok(true)
+}
+
+/// Each as if it had been typed; the verdicts of all are asked for, even when one is bad.
+fn report() -> anyhow::Result<bool> {
+    let mut is_well = true;
+    for words in ["profile --write", "instructions", "suite --write", "memory --write", "clients --write"] {
+        eprintln!("=== {words}");
+        is_well &= run(Line::try_parse_from(["maxq-bench"].into_iter().chain(words.split(' ')))?.command)?;
+    }
+    Ok(is_well)
+}
+
+fn run_suite(options: &suite::Options) -> anyhow::Result<()> {
+    let suite = suite::run(options)?;
+    match options.json {
+        true => println!("{}", serde_json::to_string_pretty(&suite)?),
+        false => print!("{suite}"),
+    }
+    if options.write { suite.write(options) } else { Ok(()) }
+}
+
+fn run_profile(options: &profile::Options) -> anyhow::Result<()> {
+    let profile = profile::run(options)?;
+    print!("{profile}");
+    if options.write {
+        document::write(profile::SECTION, "profile", &profile.to_string())?;
+    }
+    Ok(())
+}
+
+fn run_memory(options: &memory::FlatOptions) -> anyhow::Result<bool> {
+    let flat = memory::compare(options)?;
+    print!("{flat}");
+    if options.write {
+        document::write(memory::FLAT, "memory", &flat.to_string())?;
+    }
+    Ok(flat.is_flat())
+}
+
+fn run_clients(options: &memory::ClientsOptions) -> anyhow::Result<bool> {
+    let broker = NullBrokerProcess::start()?;
+    let clients = runtime(1)?.block_on(memory::churn(broker.name_server(), options.clients.get()))?;
+    print!("{clients}");
+    if options.write {
+        document::write(memory::CLIENTS, "clients", &clients.to_string())?;
+    }
+    Ok(clients.left_nothing())
 }
 
 fn compare_instructions(record: bool) -> anyhow::Result<bool> {
@@ -140,7 +208,7 @@ fn runtime(threads: usize) -> anyhow::Result<runtime::Runtime> {
     Ok(builder.worker_threads(threads).enable_all().build()?)
 }
 
-fn print(report: &Report) -> anyhow::Result<()> {
+fn print(report: &impl serde::Serialize) -> anyhow::Result<()> {
     println!("{}", serde_json::to_string(report)?);
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Time, CPU and latency of the steady part of a run.
 
 use std::{
-    fs,
+    fmt, fs,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -37,6 +37,7 @@ pub struct Meter {
     /// Messages of all shares together.
     all: u64,
     failed: AtomicU64,
+    failure: Mutex<String>,
     latency: Mutex<Histogram<u64>>,
 }
 
@@ -57,6 +58,7 @@ impl Meter {
             share: load.share(),
             all: load.share().unwrap_or(0) * load.tasks() as u64 * load.messages_in_one(),
             failed: AtomicU64::new(0),
+            failure: Mutex::default(),
             latency: Mutex::new(latency),
         }
     }
@@ -80,14 +82,26 @@ impl Meter {
         }
     }
 
-    /// A send that nobody awaits failed.
-    pub fn fail(&self) {
-        self.failed.fetch_add(1, Relaxed);
+    /// A send failed. Of the first one the reason is kept.
+    pub fn fail(&self, why: &dyn fmt::Display) {
+        if self.failed.fetch_add(1, Relaxed) == 0 {
+            *self.failure() = why.to_string();
+        }
     }
 
-    /// How many of those there were.
+    /// How many sends failed.
     pub fn failed(&self) -> u64 {
         self.failed.load(Relaxed)
+    }
+
+    /// Against a null broker no send may fail.
+    ///
+    /// # Errors
+    /// One did.
+    pub fn all_well(&self) -> anyhow::Result<()> {
+        let failed = self.failed();
+        anyhow::ensure!(failed == 0, "{failed} sends failed, the first one so: {}", self.failure());
+        Ok(())
     }
 
     /// Messages that have ended well since the beginning.
@@ -160,7 +174,7 @@ impl Meter {
 
     fn mark(&self) -> Mark {
         self.latency().clear();
-        Mark { at: now(), cpu: Cpu::now(), messages: self.messages.load(Relaxed) }
+        Mark { at: now(), cpu: Cpu::now(), messages: self.messages(), failed: self.failed() }
     }
 
     fn since(&self, mark: &Mark) -> Steady {
@@ -177,8 +191,13 @@ impl Meter {
             p99_us: microseconds(0.99),
             p999_us: microseconds(0.999),
             max_us: latency.max() as f64 / 1000.0,
+            failed: self.failed() - mark.failed,
             writes_per_message: None,
         }
+    }
+
+    fn failure(&self) -> MutexGuard<'_, String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn latency(&self) -> MutexGuard<'_, Histogram<u64>> {
@@ -191,6 +210,7 @@ struct Mark {
     at: Instant,
     cpu: Cpu,
     messages: u64,
+    failed: u64,
 }
 
 /// What the steady part of a run gave.
@@ -212,6 +232,8 @@ pub struct Steady {
     pub p999_us: f64,
     /// The slowest of those that were timed.
     pub max_us: f64,
+    /// Sends that failed.
+    pub failed: u64,
     /// Write system calls for each message, where they were counted.
     pub writes_per_message: Option<f64>,
 }

@@ -43,6 +43,8 @@ pub struct Report {
     pub p999_us: f64,
     /// The slowest that was timed.
     pub max_us: f64,
+    /// Sends that failed.
+    pub failed: u64,
     /// Write system calls for each message, where they were counted.
     pub writes_per_message: Option<f64>,
 }
@@ -70,6 +72,7 @@ impl Report {
             p99_us: steady.p99_us,
             p999_us: steady.p999_us,
             max_us: steady.max_us,
+            failed: steady.failed,
             writes_per_message: steady.writes_per_message,
         }
     }

@@ -7,8 +7,8 @@ use std::{
 
 use maxq::{Message, blocking::Producer};
 
-use super::{client_config, producer_config};
-use crate::{load::Load, measure::Meter, null_broker::Statistics, report::Report};
+use super::{client_config, counters, producer_config};
+use crate::{load::Load, measure::Meter, report::Report};
 
 /// Sends `load` with the blocking producer, one thread for each message in flight.
 ///
@@ -16,7 +16,7 @@ use crate::{load::Load, measure::Meter, null_broker::Statistics, report::Report}
 /// The broker cannot be reached, or a send failed.
 pub fn run_blocking(load: &Load) -> anyhow::Result<Report> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let before = runtime.block_on(Statistics::ask(load.name_server))?;
+    let before = runtime.block_on(counters(load))?;
     let producer = Producer::with(client_config(load), producer_config(load))?;
     let meter = Arc::new(Meter::new(load));
     let steady = thread::scope(|scope| {
@@ -29,7 +29,10 @@ pub fn run_blocking(load: &Load) -> anyhow::Result<Report> {
         meter.steady_of_threads(load, &ends)
     })?;
     producer.close(super::LEAVING);
-    let after = runtime.block_on(Statistics::ask(load.name_server))?;
+    if !load.real_broker {
+        meter.all_well()?;
+    }
+    let after = runtime.block_on(counters(load))?;
     Ok(Report::new("client", load, steady, before, after))
 }
 
@@ -38,8 +41,10 @@ fn send(load: &Load, producer: &Producer, meter: &Meter) -> anyhow::Result<()> {
     for nth in (0..).take_while(|nth| meter.wants(*nth)) {
         let started = meter.start(nth);
         let message = Message::new(&*topics[nth as usize % topics.len()], body.clone());
-        producer.send(message).wait()?;
-        meter.finish(started);
+        match producer.send(message).wait() {
+            Ok(_) => meter.finish(started),
+            Err(error) => meter.fail(&error),
+        }
     }
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! One sender in each way.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Context as _;
 use bytes::Bytes;
-use maxq::{Message, MessageBatch, Producer};
+use maxq::{Message, MessageBatch, Producer, SendError};
 
 use crate::{
     load::{Load, Way},
@@ -41,41 +44,40 @@ impl Sender {
     /// Sends until the meter wants no more.
     ///
     /// # Errors
-    /// A send failed.
+    /// It cannot send at all; a send that fails is counted.
     pub async fn run(self, way: Way) -> anyhow::Result<()> {
         match way {
             Way::Awaited => self.awaited().await,
             Way::Oneway => self.oneway().await,
-            Way::Batch => self.batches().await,
-            Way::Enqueue => self.enqueue().await,
+            Way::Batch => self.batches().await?,
+            Way::Enqueue => self.enqueue().await?,
             Way::Blocking => anyhow::bail!("a blocking sender is a thread"),
         }
-    }
-
-    async fn awaited(self) -> anyhow::Result<()> {
-        for nth in (0..).take_while(|nth| self.meter.wants(*nth)) {
-            let started = self.meter.start(nth);
-            self.producer.send(self.message(nth)).await.context("a send failed")?;
-            self.meter.finish(started);
-        }
         Ok(())
     }
 
-    async fn oneway(self) -> anyhow::Result<()> {
+    async fn awaited(self) {
         for nth in (0..).take_while(|nth| self.meter.wants(*nth)) {
             let started = self.meter.start(nth);
-            self.producer.send(self.message(nth)).oneway().await.context("a send failed")?;
-            self.meter.finish(started);
+            let sent = self.producer.send(self.message(nth)).await;
+            self.ended(started, sent);
         }
-        Ok(())
+    }
+
+    async fn oneway(self) {
+        for nth in (0..).take_while(|nth| self.meter.wants(*nth)) {
+            let started = self.meter.start(nth);
+            let sent = self.producer.send(self.message(nth)).oneway().await;
+            self.ended(started, sent);
+        }
     }
 
     async fn batches(self) -> anyhow::Result<()> {
         for nth in (0..).take_while(|nth| self.meter.wants(*nth)) {
             let started = self.meter.start(nth);
             let batch = MessageBatch::new((0..self.batch).map(|_| self.message(nth)))?;
-            self.producer.send_batch(batch).await.context("a batch failed")?;
-            self.meter.finish(started);
+            let sent = self.producer.send_batch(batch).await;
+            self.ended(started, sent);
         }
         Ok(())
     }
@@ -88,13 +90,20 @@ impl Sender {
             let meter = self.meter.clone();
             delivery.on_complete(move |result| match result {
                 Ok(_) => meter.finish(started),
-                Err(_) => meter.fail(),
+                Err(error) => meter.fail(&error),
             });
         }
         if self.is_bounded {
             self.producer.flush(LAST).await;
         }
         Ok(())
+    }
+
+    fn ended<T>(&self, started: Option<Instant>, sent: Result<T, SendError>) {
+        match sent {
+            Ok(_) => self.meter.finish(started),
+            Err(error) => self.meter.fail(&error),
+        }
     }
 
     fn message(&self, nth: u64) -> Message {

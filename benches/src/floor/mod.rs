@@ -11,7 +11,12 @@ use clap::ValueEnum;
 
 pub use frame::Prebuilt;
 
-use crate::{load::Load, measure::Steady, null_broker::Statistics, report::Report};
+use crate::{
+    load::{Load, Way},
+    measure::Steady,
+    null_broker::Statistics,
+    report::Report,
+};
 
 /// How the floor sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -30,8 +35,8 @@ pub enum Variant {
 /// The broker cannot be reached or breaks off, or a variant for one message in flight is asked for more.
 pub async fn run(variant: Variant, load: &Load) -> anyhow::Result<Report> {
     anyhow::ensure!(
-        variant == Variant::Tasks || load.inflight.get() == 1,
-        "this variant has one message in flight; use `tasks` for more"
+        variant == Variant::Tasks || (load.inflight.get() == 1 && load.way != Way::Oneway),
+        "this variant has one message in flight and awaits its answer; use `tasks` for more"
     );
     let before = Statistics::ask(load.name_server).await?;
     let steady: Steady = match variant {

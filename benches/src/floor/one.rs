@@ -73,7 +73,7 @@ pub(super) async fn run_tokio(load: &Load) -> anyhow::Result<Steady> {
 
 fn request(load: &Load) -> Vec<u8> {
     let mut request = Vec::new();
-    Prebuilt::new(&load.body(), load.shape.encoding.into()).append(0, &mut request);
+    Prebuilt::new(load).append(0, &mut request);
     request
 }
 

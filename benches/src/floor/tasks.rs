@@ -24,22 +24,26 @@ use tokio::{
 use super::Prebuilt;
 use crate::{
     glance::Frame,
-    load::Load,
+    load::{Load, Way},
     measure::{Meter, Steady},
 };
 
-/// Sends until the steady part is over.
+/// Sends until the steady part is over. The senders are dealt out to the brokers in turn.
 pub(super) async fn run(load: &Load) -> anyhow::Result<Steady> {
-    let stream = TcpStream::connect(load.name_server).await?;
-    stream.set_nodelay(true)?;
-    let (reading, writing) = stream.into_split();
-    let lane = Arc::new(Lane::new(load));
     let meter = Arc::new(Meter::new(load));
     let mut tasks = JoinSet::new();
-    tasks.spawn(lane.clone().write(writing));
-    tasks.spawn(lane.clone().read(reading));
-    for slot in 0..load.inflight.get() {
-        tasks.spawn(send(lane.clone(), meter.clone(), slot));
+    let brokers = load.brokers();
+    for (nth, broker) in brokers.iter().enumerate() {
+        let senders = (nth..load.inflight.get()).step_by(brokers.len()).count();
+        let stream = TcpStream::connect(broker).await?;
+        stream.set_nodelay(true)?;
+        let (reading, writing) = stream.into_split();
+        let lane = Arc::new(Lane::new(load, senders));
+        tasks.spawn(lane.clone().write(writing));
+        tasks.spawn(lane.clone().read(reading));
+        for slot in 0..senders {
+            tasks.spawn(send(lane.clone(), meter.clone(), slot));
+        }
     }
     meter.steady(load, &mut tasks).await
 }
@@ -60,14 +64,28 @@ struct Lane {
     frame: Prebuilt,
     state: Mutex<State>,
     writer: Notify,
+    /// Nobody answers; a sender goes on when the socket has taken its frame.
+    is_oneway: bool,
 }
 
 struct State {
     out: Vec<u8>,
+    /// Whose frames they are, where it matters.
+    senders: Vec<usize>,
     /// The writer has been woken and has not taken the buffer yet.
     writer_woken: bool,
     /// One for each sender; its index is the sender's opaque.
     slots: Vec<Slot>,
+}
+
+impl State {
+    /// What `slot` waits for has come; gives who is to be woken.
+    fn end(&mut self, slot: usize) -> Option<Waker> {
+        match mem::replace(self.slots.get_mut(slot)?, Slot::Answered) {
+            Slot::Waiting(waker) => Some(waker),
+            Slot::Idle | Slot::Answered => None,
+        }
+    }
 }
 
 enum Slot {
@@ -77,12 +95,14 @@ enum Slot {
 }
 
 impl Lane {
-    fn new(load: &Load) -> Self {
-        let slots = (0..load.inflight.get()).map(|_| Slot::Idle).collect();
+    fn new(load: &Load, senders: usize) -> Self {
+        let slots = (0..senders).map(|_| Slot::Idle).collect();
+        let state = State { out: Vec::new(), senders: Vec::new(), writer_woken: false, slots };
         Self {
-            frame: Prebuilt::new(&load.body(), load.shape.encoding.into()),
-            state: Mutex::new(State { out: Vec::new(), writer_woken: false, slots }),
+            frame: Prebuilt::new(load),
+            state: Mutex::new(state),
             writer: Notify::new(),
+            is_oneway: load.way == Way::Oneway,
         }
     }
 
@@ -90,6 +110,9 @@ impl Lane {
         let woken = {
             let mut state = self.state();
             self.frame.append(slot as u32, &mut state.out);
+            if self.is_oneway {
+                state.senders.push(slot);
+            }
             mem::replace(&mut state.writer_woken, true)
         };
         if !woken {
@@ -108,16 +131,23 @@ impl Lane {
     }
 
     async fn write(self: Arc<Self>, mut to: OwnedWriteHalf) -> anyhow::Result<()> {
-        let mut out = Vec::new();
+        let (mut out, mut senders, mut woken) = (Vec::new(), Vec::new(), Vec::new());
         loop {
             self.writer.notified().await;
             {
                 let mut state = self.state();
                 mem::swap(&mut state.out, &mut out);
+                mem::swap(&mut state.senders, &mut senders);
                 state.writer_woken = false;
             }
             to.write_all(&out).await?;
             out.clear();
+            if self.is_oneway {
+                let mut state = self.state();
+                senders.drain(..).for_each(|slot| woken.extend(state.end(slot)));
+                drop(state);
+                woken.drain(..).for_each(Waker::wake);
+            }
         }
     }
 
@@ -136,10 +166,7 @@ impl Lane {
     fn take_answers(&self, input: &mut BytesMut, woken: &mut Vec<Waker>) -> anyhow::Result<()> {
         let mut state = self.state();
         while let Some(frame) = Frame::first(input)? {
-            let slot = state.slots.get_mut(Prebuilt::slot(frame.glance().opaque));
-            if let Some(Slot::Waiting(waker)) = slot.map(|slot| mem::replace(slot, Slot::Answered)) {
-                woken.push(waker);
-            }
+            woken.extend(state.end(Prebuilt::slot(frame.glance().opaque)));
             let length = frame.bytes.len();
             input.advance(length);
         }
@@ -156,22 +183,10 @@ const READ: usize = 128 << 10;
 
 #[cfg(test)]
 mod tests {
-    use std::num::NonZeroUsize;
-
-    use clap::Parser;
-
     use super::*;
 
-    #[derive(Parser)]
-    struct Line {
-        #[command(flatten)]
-        load: Load,
-    }
-
     fn lane(inflight: usize) -> Lane {
-        let mut load = Line::parse_from(["bench"]).load;
-        load.inflight = NonZeroUsize::new(inflight).unwrap();
-        Lane::new(&load)
+        Lane::new(&Load::default(), inflight)
     }
 
     #[test]

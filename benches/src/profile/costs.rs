@@ -37,8 +37,8 @@ pub(super) struct Function {
 pub(super) enum Line {
     /// Instructions of its own.
     Own(Source, u64),
-    /// Calls to a function of [`Costs::functions`], with everything below them.
-    Calls(Source, usize, u64),
+    /// Calls to a function of [`Costs::functions`]: how many, and what they cost with everything below them.
+    Calls(Source, usize, u64, u64),
 }
 
 impl Costs {
@@ -60,6 +60,15 @@ impl Costs {
         let own = |line: &Line| if let Line::Own(_, cost) = line { *cost } else { 0 };
         self.functions.iter().flat_map(|function| &function.lines).map(own).sum()
     }
+
+    /// How often functions of these names were called.
+    pub(super) fn calls_of(&self, names: &[&str]) -> u64 {
+        let calls = |line: &Line| match line {
+            Line::Calls(_, callee, calls, _) if names.contains(&&*self.functions[*callee].name) => *calls,
+            _ => 0,
+        };
+        self.functions.iter().flat_map(|function| &function.lines).map(calls).sum()
+    }
 }
 
 #[derive(Default)]
@@ -72,8 +81,8 @@ struct Reading {
     /// The library of a called function, when it is another one; and the function.
     called_object: Option<String>,
     called: usize,
-    /// The next cost is that of calls.
-    is_call: bool,
+    /// The next cost is that of so many calls.
+    calls: Option<u64>,
 }
 
 impl Reading {
@@ -90,16 +99,19 @@ impl Reading {
                     let object = self.called_object.take().unwrap_or_else(|| self.object.clone());
                     self.called = self.function_named(object, value);
                 }
-                "calls" => self.is_call = true,
+                "calls" => {
+                    let count = value.split(' ').next().unwrap_or_default();
+                    self.calls = Some(count.parse()?);
+                }
                 _ => {}
             }
         } else if line.starts_with(|c: char| c.is_ascii_digit()) {
             let (line, cost) = line.split_once(' ').context("a line without a cost")?;
             let source = Source { file: self.file.clone(), line: line.parse()? };
             let cost = cost.parse()?;
-            let line = match std::mem::take(&mut self.is_call) {
-                true => Line::Calls(source, self.called, cost),
-                false => Line::Own(source, cost),
+            let line = match self.calls.take() {
+                Some(calls) => Line::Calls(source, self.called, calls, cost),
+                None => Line::Own(source, cost),
             };
             let function = self.costs.functions.get_mut(self.function).context("a cost of no function")?;
             function.lines.push(line);
@@ -136,10 +148,13 @@ mod tests {
         assert_eq!(names, ["outer", "malloc", "inner"]);
         assert_eq!(costs.functions[1].lines, [Line::Own(at("", 0), 40)]);
         let outer = &costs.functions[0].lines;
-        let expected =
-            [Line::Own(at("a.rs", 10), 5), Line::Calls(at("a.rs", 11), 1, 40), Line::Own(at("b.rs", 3), 7)];
+        let expected = [
+            Line::Own(at("a.rs", 10), 5),
+            Line::Calls(at("a.rs", 11), 1, 2, 40),
+            Line::Own(at("b.rs", 3), 7),
+        ];
         assert_eq!(outer[..], expected);
-        assert_eq!(costs.total(), 53);
+        assert_eq!((costs.total(), costs.calls_of(&["malloc"])), (53, 2));
     }
 
     #[test]

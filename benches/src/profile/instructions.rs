@@ -105,7 +105,7 @@ impl fmt::Display for Counts {
 }
 
 /// `rustc 1.95.0`.
-fn compiler() -> anyhow::Result<String> {
+pub(crate) fn compiler() -> anyhow::Result<String> {
     let output = Command::new("rustc").arg("--version").output().context("rustc does not start")?;
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.split(" (").next().unwrap_or_default().trim().to_owned())

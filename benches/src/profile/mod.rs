@@ -36,6 +36,9 @@ pub struct Options {
     /// Bytes in a body
     #[arg(long, default_value_t = 1024)]
     pub body: usize,
+    /// Write the table into BENCHMARKS.md
+    #[arg(long)]
+    pub write: bool,
 }
 
 /// Instructions per message, by stage.
@@ -101,9 +104,14 @@ impl fmt::Display for Profile {
         };
         columns(f, "**all**", &sums(|share| share.all))?;
         columns(f, "of them allocating and freeing", &sums(|share| share.allocating))?;
-        columns(f, "of them copying and comparing memory", &sums(|share| share.copying))
+        columns(f, "of them copying and comparing memory", &sums(|share| share.copying))?;
+        let allocations = self.splits.iter().map(|split| format!("{:.1}", split.allocations()));
+        columns(f, "allocations", &allocations.collect::<Vec<_>>())
     }
 }
+
+/// The section in BENCHMARKS.md.
+pub const SECTION: &str = "profile";
 
 /// Enough that every buffer has grown.
 const FEW: u64 = 1_000;

@@ -34,44 +34,53 @@ impl Share {
 
 /// What each stage has spent.
 #[derive(Clone, Debug, Default)]
-pub struct Split(BTreeMap<Stage, Share>);
+pub struct Split {
+    stages: BTreeMap<Stage, Share>,
+    allocations: f64,
+}
 
 impl Split {
     /// Shares `costs` out.
     pub(super) fn of(costs: &Costs) -> Self {
         let placed = Placed::new(costs);
         let serving = placed.serving();
-        let mut split = Self::default();
+        let allocations = costs.calls_of(&["malloc", "calloc", "realloc", "posix_memalign", "aligned_alloc"]);
+        let mut split = Self { allocations: allocations as f64, ..Self::default() };
         let mut told = 0.0;
         for (function, stages) in costs.functions.iter().zip(&placed.stages) {
             for (line, stage) in function.lines.iter().zip(stages.iter().flatten()) {
                 let share = match line {
                     Line::Own(_, cost) => Share { all: *cost as f64, allocating: 0.0, copying: 0.0 },
-                    Line::Calls(_, callee, cost) => {
+                    Line::Calls(_, callee, _, cost) => {
                         let mut share = Share::default();
                         share.add(serving[*callee], *cost as f64);
                         share
                     }
                 };
                 told += share.all;
-                split.0.entry(*stage).or_default().add(share, 1.0);
+                split.stages.entry(*stage).or_default().add(share, 1.0);
             }
         }
         let untold = (costs.total() as f64 - told).max(0.0);
-        split.0.entry(Stage::Other).or_default().all += untold;
+        split.stages.entry(Stage::Other).or_default().all += untold;
         split
     }
 
     /// What `stage` has spent.
     pub fn share(&self, stage: Stage) -> Share {
-        self.0.get(&stage).copied().unwrap_or_default()
+        self.stages.get(&stage).copied().unwrap_or_default()
     }
 
     /// All stages together.
     pub fn sum(&self) -> Share {
         let mut sum = Share::default();
-        self.0.values().for_each(|share| sum.add(*share, 1.0));
+        self.stages.values().for_each(|share| sum.add(*share, 1.0));
         sum
+    }
+
+    /// How often memory was asked for.
+    pub const fn allocations(&self) -> f64 {
+        self.allocations
     }
 
     /// What `self` has spent more than `less`, divided by `messages`.
@@ -83,7 +92,8 @@ impl Split {
             each.add(share, 1.0 / messages as f64);
             (stage, each)
         };
-        Self(Stage::ALL.into_iter().map(of).collect())
+        let allocations = (self.allocations - less.allocations) / messages as f64;
+        Self { stages: Stage::ALL.into_iter().map(of).collect(), allocations }
     }
 }
 
@@ -142,7 +152,7 @@ fn serving_part(function: &Function, serving: &[Share]) -> Share {
                 part.all += *cost as f64;
                 whole += *cost as f64;
             }
-            Line::Calls(_, callee, cost) => {
+            Line::Calls(_, callee, _, cost) => {
                 part.add(serving[*callee], *cost as f64);
                 whole += *cost as f64;
             }
@@ -192,12 +202,12 @@ mod tests {
                         Line::Own(at("crates/policy/src/plan.rs"), 10),
                         Line::Own(at(vec), 2),
                         Line::Own(at("crates/client/src/remoting/mod.rs"), 20),
-                        Line::Calls(at(vec), 1, 30),
+                        Line::Calls(at(vec), 1, 1, 30),
                     ],
                 ),
-                function("grow", vec![Line::Own(at(vec), 5), Line::Calls(at(vec), 2, 25)]),
+                function("grow", vec![Line::Own(at(vec), 5), Line::Calls(at(vec), 2, 1, 25)]),
                 function("malloc", vec![Line::Own(at(""), 25)]),
-                function("_start", vec![Line::Own(at(""), 3), Line::Calls(at(""), 0, 62)]),
+                function("_start", vec![Line::Own(at(""), 3), Line::Calls(at(""), 0, 1, 62)]),
             ],
         };
         let split = Split::of(&costs);
