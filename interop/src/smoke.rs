@@ -56,8 +56,11 @@ fn version(plan: &Plan, apache: &Apache) -> Vec<Outcome> {
     let folder = plan.scratch.join(apache.version());
     let mut judges = Judges::new(apache, folder.join("judge"));
     let mut outcomes = on_apache(plan, apache, &mut judges, &folder.join("apache"));
-    if let Some(binary) = &plan.maxq {
-        outcomes.extend(on_emulator(plan, binary, &mut judges, &folder.join("emulator")));
+    if plan.maxq.is_some() {
+        for emulated in ["4.9.7", "5.5.0"] {
+            let folder = folder.join(format!("emulator-{emulated}"));
+            outcomes.extend(on_emulator(plan, emulated, &mut judges, &folder));
+        }
         judges.dismiss();
         outcomes.extend(mishaps(plan, apache, &judges, &folder));
     }
@@ -120,14 +123,11 @@ fn start_apache(apache: &Apache, judges: &mut Judges, folder: &Path) -> Result<A
 }
 
 /// Our emulator: Apache's client and tools, and `maxq cat` as one more reader.
-fn on_emulator(plan: &Plan, binary: &Path, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
-    let version = maxq::emulated(judges.version());
+fn on_emulator(plan: &Plan, version: &str, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
     let play = Play::new(format!("emulator {version}"), judges);
-    let mut scenarios = scenario::on_emulator(judges.version());
+    let mut scenarios = scenario::on_emulator(version, judges.version());
     scenarios.retain(|scenario| plan.wants(scenario.name));
-    if scenarios.is_empty() {
-        return Vec::new();
-    }
+    let Some(binary) = plan.maxq.as_ref().filter(|_| !scenarios.is_empty()) else { return Vec::new() };
     let emulator = match Emulator::start(binary, version, BROKERS, folder) {
         Ok(emulator) => emulator,
         Err(error) => return play.not_started(&error, &scenarios),
