@@ -13,7 +13,7 @@ use crate::{
     signal::Signal,
 };
 
-/// Frozen: the outcome is unknown, and the message is stored in the end. Dead: not sent. Back: all is well.
+/// Frozen: the outcome is unknown. Dead: not sent. Back: all is well.
 pub(super) fn alone(ground: &Ground<'_>) -> Result<()> {
     const TOPIC: &str = "interop-alone";
     ground.on(&Layout::masters(1), |cluster| {
@@ -54,6 +54,10 @@ pub(super) fn alone(ground: &Ground<'_>) -> Result<()> {
 
         let seen = ground.reads(cluster, TOPIC, &told)?;
         let frozen = seen.iter().filter(|seen| seen.body.0.ends_with(b" while frozen")).count();
-        expect::that("copies of the message whose outcome was unknown", frozen).is(&1)
+        // The broker may have taken it in the end, or thrown it away as too old: that is what unknown means.
+        expect::holds(
+            &format!("{frozen} copies of the message whose outcome was unknown: 0 or 1"),
+            frozen <= 1,
+        )
     })
 }
