@@ -24,7 +24,7 @@ fn broker() -> NullBrokerProcess {
 
 /// Allocations for each message.
 fn allocations(name_server: SocketAddr, way: Way, inflight: usize) -> f64 {
-    let messages = 6_400;
+    let messages = 5_120;
     let load = Load {
         name_server,
         way,
