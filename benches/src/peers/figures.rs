@@ -37,7 +37,8 @@ pub(super) struct Line {
 impl From<Line> for Figures {
     fn from(line: Line) -> Self {
         Self {
-            cpu_us: line.cpu_seconds * 1e6 / line.messages.max(1) as f64,
+            // Without a message there is no cost of one.
+            cpu_us: if line.messages == 0 { f64::NAN } else { line.cpu_seconds * 1e6 / line.messages as f64 },
             rate: line.messages as f64 / line.seconds,
             p50_us: line.p50_us,
             p99_us: line.p99_us,
