@@ -19,6 +19,23 @@ use std::{
 /// Something that happened to a client.
 ///
 /// Addresses are `host:port` as they are dialled, after any mapping.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// use maxq::{Client, ClientConfig, Event};
+///
+/// let client = Client::lazy(ClientConfig::new(cluster.name_servers()))?;
+/// let mut events = client.events();
+/// client.admin().route("orders").await?;
+/// match events.next().await {
+///     Some(Event::Connected { address }) => println!("connected to {address}"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {

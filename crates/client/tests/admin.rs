@@ -7,8 +7,8 @@ mod support;
 use std::{ops::Deref, time::Duration};
 
 use maxq::{
-    Client, ClientConfig, ErrorCode, Message, MessageQueue, Producer, ProducerConfig, RequestErrorKind,
-    Stream,
+    Client, ClientConfig, ErrorCode, Message, MessageBatch, MessageQueue, Producer, ProducerConfig,
+    RequestErrorKind, Stream,
     admin::{Admin, KeyQuery, TopicSettings},
 };
 use maxq_emulator::{Cluster, ClusterBuilder, Effect, Fault, On, VirtualNetwork};
@@ -178,6 +178,23 @@ async fn a_description_shows_every_queue_with_its_offsets() {
         assert_eq!((queue.last_stored, at.queues[0].last_stored), (Some(last), None));
         let error = world.admin().describe_topic("missing").await.unwrap_err();
         assert_eq!(error.code(), ErrorCode::TOPIC_NOT_FOUND);
+    }
+}
+
+/// A broker of 4.9 stores the properties of a batch behind those of each message in it. While the batch had an id of its
+/// own, that is what its messages were found by, and not the ids of their receipts.
+#[tokio::test(start_paused = true)]
+async fn the_messages_of_a_batch_are_found_by_the_ids_of_their_receipts() {
+    for version in ["5.5.0", "4.9.7"] {
+        let world = World::of(Cluster::builder().emulate(version).brokers(1).topic(TOPIC, 1)).await;
+        let batch = MessageBatch::new((0..3).map(|n| Message::new(TOPIC, n.to_string()))).unwrap();
+        let sent = world.producer().send_batch(batch).await.unwrap();
+        for (n, receipt) in sent.receipts().iter().enumerate() {
+            let found =
+                world.admin().query_by_unique_key(TOPIC, receipt.message_id().as_str()).await.unwrap();
+            let [found] = &found.messages[..] else { panic!("{version}: message {n}: {found:?}") };
+            assert_eq!((&found.body()[..], found.queue_offset()), (n.to_string().as_bytes(), n as u64));
+        }
     }
 }
 

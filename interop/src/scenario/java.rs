@@ -38,7 +38,11 @@ pub(super) fn every_way_to_send(stage: &mut Stage<'_>) -> Result<()> {
     }
     let seen = all_see(stage, TOPIC, &sent, Lookup::First)?;
     for (result, queue) in &results {
-        found_where_it_says(result, &seen, !loses_batch_ids(&stage.server, stage.judges.version().starts_with("5.")))?;
+        found_where_it_says(
+            result,
+            &seen,
+            !loses_batch_ids(&stage.server, stage.judges.version().starts_with("5.")),
+        )?;
         if let Some(queue) = queue {
             let stored = find(&seen, &result.sent_message_id)?;
             expect::that("queue that was asked for", (stored.broker.as_str(), stored.queue)).is(queue)?;

@@ -216,6 +216,8 @@ fn a_full_disk_is_an_error() {
     }
     let mut command = cluster.maxq(&["produce", "orders", "-o", "json"]);
     command.stdout(full());
-    run_with(command, b"three\n").expect(1).says(&["1 message stored", "No space left"]);
+    let ended = run_with(command, b"three\n").says(&["1 message stored", "No space left"]);
+    // 4 where the receipt came before the end of the input was seen: more might have been to send.
+    assert!(matches!(ended.code, Some(1 | 4)), "{:?}\n{}", ended.code, ended.stderr);
     assert_eq!(cluster.run(&["cat", "orders"]).lines().len(), 3);
 }

@@ -105,7 +105,11 @@ fn one(
     Ok(PreparedMessage { body, properties, sys_flag: flag.0, born_timestamp, parcel: Parcel::One(message) })
 }
 
-/// Apache's `MessageBatch.encode`: one entry after the other, never compressed. The envelope has an id of its own.
+/// Apache's `MessageBatch.encode`: one entry after the other, never compressed.
+///
+/// The batch as a whole gets no id, as with Apache's clients of 4.x. Those of 5.x give it one, and a broker of 4.9 puts
+/// that behind the properties of each message: the messages lose the ids of their receipts. Brokers of 5.x make one when
+/// there is none.
 fn whole_batch(
     client: &SharedClient,
     producer: &Shared,
@@ -130,7 +134,7 @@ fn whole_batch(
     }
     let mut properties = String::new();
     let waits = messages.first().is_none_or(Message::waits_for_store);
-    encode_own_properties(waits, client.unique_ids.next(born_timestamp), &mut properties);
+    encode_wait(waits, &mut properties);
     let parcel = Parcel::Batch(messages);
     Ok(PreparedMessage { body: body.into(), properties, sys_flag: 0, born_timestamp, parcel })
 }
@@ -227,14 +231,19 @@ fn encode_properties(message: &Message, unique_id: UniqueId) -> String {
 }
 
 fn encode_own_properties(waits_for_store: bool, unique_id: UniqueId, text: &mut String) {
-    let mut push = |name: &str, value: &str| {
-        text.push_str(name);
-        text.push('\u{1}');
-        text.push_str(value);
-        text.push('\u{2}');
-    };
-    push(property::WAIT, if waits_for_store { "true" } else { "false" });
-    push(property::UNIQ_KEY, &unique_id.to_text());
+    encode_wait(waits_for_store, text);
+    encode_property(property::UNIQ_KEY, &unique_id.to_text(), text);
+}
+
+fn encode_wait(waits_for_store: bool, text: &mut String) {
+    encode_property(property::WAIT, if waits_for_store { "true" } else { "false" }, text);
+}
+
+fn encode_property(name: &str, value: &str, text: &mut String) {
+    text.push_str(name);
+    text.push('\u{1}');
+    text.push_str(value);
+    text.push('\u{2}');
 }
 
 /// Bytes that a message takes in a batch, exactly.

@@ -63,6 +63,20 @@ pub struct Stats {
 }
 
 /// So many messages, of so many bytes.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # producer.send(maxq::Message::new("orders", "paid")).await?;
+/// let waiting = producer.stats().buffered;
+/// println!("{} messages wait, {} bytes", waiting.messages, waiting.bytes);
+/// # assert_eq!(waiting.messages, 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Load {
@@ -88,6 +102,21 @@ impl Load {
 /// `total` is of messages; the other three are of attempts that were answered, whatever the answer. RocketMQ's answers
 /// do not say how long the broker took, so `network` and `broker` are told apart by what is seen from here: the
 /// quickest answer on a connection had hardly any work to wait for, so its round trip is taken for the network's.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # producer.send(maxq::Message::new("orders", "paid")).await?;
+/// let latency = producer.stats().latency;
+/// let parts = [&latency.queue, &latency.network, &latency.broker].map(|part| part.quantile(0.99));
+/// println!("p99: {parts:?} in the queue, the network, the broker");
+/// # assert_eq!(latency.total.count(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Latency {
@@ -108,6 +137,21 @@ pub struct Latency {
 }
 
 /// How a broker stands.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # producer.send(maxq::Message::new("orders", "paid")).await?;
+/// for broker in producer.stats().brokers {
+///     println!("{} at {}: suspect {}", broker.name, broker.address, broker.is_suspect);
+/// #     assert!(broker.is_connected);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BrokerStats {
@@ -126,6 +170,22 @@ pub struct BrokerStats {
 }
 
 /// Whether sends go to a broker.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # producer.send(maxq::Message::new("orders", "paid")).await?;
+/// use maxq::Breaker;
+///
+/// let brokers = producer.stats().brokers;
+/// let shut_out = brokers.iter().filter(|broker| matches!(broker.breaker, Breaker::Open { .. }));
+/// assert_eq!(shut_out.count(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Breaker {

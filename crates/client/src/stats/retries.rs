@@ -3,6 +3,20 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Attempts that followed a failed one, by how that had failed. A batch counts once.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let cluster = maxq_emulator::Cluster::builder().topic("orders", 4).start().await?;
+/// # let client = maxq::Client::connect(maxq::ClientConfig::new(cluster.name_servers())).await?;
+/// # let producer = client.producer(maxq::ProducerConfig::new("orders"))?;
+/// # producer.send(maxq::Message::new("orders", "paid")).await?;
+/// let retries = producer.stats().retries;
+/// println!("{} retries, {} after silence", retries.total(), retries.no_answer);
+/// # assert_eq!(retries.total(), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retries {

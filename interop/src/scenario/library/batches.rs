@@ -58,9 +58,7 @@ pub(in crate::scenario) fn batches(stage: &mut Stage<'_>) -> Result<()> {
 
     let sent: Vec<_> = receipts.iter().flat_map(|(samples, _)| samples.clone()).collect();
     let seen = all_see(stage, TOPIC, &sent, Lookup::First)?;
-    // The library gives the batch as a whole an id of its own, as Apache's client of 5.5.0 does, and brokers of 4.9 store
-    // that id with each of its messages.
-    let keeps_ids = !loses_batch_ids(&stage.server) && !stage.judges.is_4();
+    let keeps_ids = !loses_batch_ids(&stage.server, false);
     receipts.iter().try_for_each(|(samples, receipt)| each_stored(samples, receipt, &seen, keeps_ids))
 }
 
