@@ -1,7 +1,7 @@
 //! The same requests to Apache's servers and to the emulator, and every answer compared.
 //!
-//! [`table`] is the list of requests. [`play`] plays it on one server, [`facets`] takes its answers apart and masks what
-//! no two servers share, [`compare`] finds the differences, and [`known`] holds those that are meant. A difference that
+//! [`table`] is the list of requests. [`mod@play`] plays it on one server, [`facets`] takes its answers apart and masks what
+//! no two servers share, [`mod@compare`] finds the differences, and [`known`] holds those that are meant. A difference that
 //! nobody has given a reason for fails the run, and so does a reason whose difference is gone.
 
 mod compare;
