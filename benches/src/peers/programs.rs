@@ -73,7 +73,7 @@ impl Program {
                  \"sync\" has one thread for each message in flight"
             }
             Peer::Rust => {
-                "its own multi-thread runtime with one worker for each core; \"async\" is `send_with_callback`"
+                "its own runtime with one worker, which costs less than one for each core; \"async\" is `send_with_callback`"
             }
             Peer::Go => "the runtime as it comes; \"sync\" has one goroutine for each message in flight",
         }
