@@ -119,6 +119,11 @@ impl ApacheCluster {
 
     /// Starts a process that was killed, on its port and its store, and returns when clients can use it.
     pub(crate) fn restart(&mut self, part: Part) -> Result<()> {
+        if let Part::Broker(number) = part
+            && let Some(broker) = self.brokers.get(number)
+        {
+            remove_empty_queue_files(&self.folder.join(&broker.name).join("consumequeue"))?;
+        }
         self.start_part(part)?;
         match part {
             Part::NameServer => self.wait_for_name_server()?,
@@ -276,6 +281,23 @@ impl ApacheCluster {
         }
         Ok(())
     }
+}
+
+/// A SIGKILL between the making of a mapped file and its sizing leaves an empty one behind. Brokers of 4.9 then refuse to
+/// start ("length not matched message store config value, please check it manually"), and whoever runs one removes it.
+/// There is nothing in it.
+fn remove_empty_queue_files(folder: &Path) -> Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            remove_empty_queue_files(&entry.path())?;
+        } else if entry.metadata()?.len() == 0 {
+            fs::remove_file(entry.path())
+                .with_context(|| format!("cannot remove {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
 }
 
 fn is_port_taken(error: &anyhow::Error) -> bool {
