@@ -112,18 +112,19 @@ impl Heartbeat {
                 is_master
             });
             let Some(body) = announcer.body() else { continue };
-            for (address, broker) in masters {
+            for (address, broker) in &*masters {
                 let meant = match &beat {
                     Beat::All => true,
                     Beat::Opened(opened) => {
-                        *opened == announcer.remoting.target(&address)
-                            && last.get(&address).is_none_or(|last| now.since(*last) >= REST)
+                        *opened == announcer.remoting.target(address)
+                            && last.get(address).is_none_or(|last| now.since(*last) >= REST)
                     }
-                    Beat::Again(again) => *again == address,
+                    Beat::Again(again) => again == address,
                 };
                 if meant && under_way.insert(address.clone()) {
                     last.insert(address.clone(), now);
                     let (announcer, body) = (announcer.clone(), body.clone());
+                    let (address, broker) = (address.clone(), broker.clone());
                     let until = announcer.clock.now() + announcer.timeout;
                     calls.spawn(async move {
                         // What went wrong is in the log: nobody waits for this call.
@@ -131,7 +132,7 @@ impl Heartbeat {
                         address
                     });
                 } else if meant && !matches!(beat, Beat::Opened(_)) {
-                    due_again.insert(address);
+                    due_again.insert(address.clone());
                 }
             }
         }

@@ -162,8 +162,8 @@ fn begin_leaving(client: &Arc<Shared>, deadline: Time) {
 async fn unregister(client: &Arc<Shared>, farewells: Vec<UnregisterClient>, deadline: Time) {
     let deadline = deadline.min(client.clock.now() + LAST);
     let mut calls = JoinSet::new();
-    for (address, _) in client.routes.masters() {
-        if !client.remoting.is_connected(&address) {
+    for address in client.routes.masters().keys() {
+        if !client.remoting.is_connected(address) {
             continue;
         }
         for farewell in &farewells {

@@ -21,7 +21,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Ask, Route, Routes, Snapshot, Wish, fetch::Fetched};
+use super::{
+    Ask, Route, Routes, Snapshot, Wish,
+    fetch::Fetched,
+    masters::{Census, Masters},
+};
 use crate::{
     clock::Clock,
     error::{RouteError, route::DefaultTopic},
@@ -31,6 +35,8 @@ use crate::{
 /// Owns the table. Ends when the client stops.
 pub(crate) struct Keeper {
     snapshot: Arc<ArcSwap<Snapshot>>,
+    masters: Arc<ArcSwap<Masters>>,
+    census: Census,
     asks: mpsc::Receiver<Ask>,
     setup: Setup,
     links: Links,
@@ -60,7 +66,7 @@ pub(crate) struct Links {
     pub(crate) fetch: Box<Fetch>,
     /// Whose topics are kept fresh, and who hears of routes.
     pub(crate) roles: Arc<Roles>,
-    /// Called when a route names other brokers than before.
+    /// Called when the routes name other masters than before.
     pub(crate) on_brokers: Box<dyn Fn() + Send + Sync>,
     /// Called when a producer has other queues to write to than before.
     pub(crate) on_change: Box<dyn Fn(&Topic) + Send + Sync>,
@@ -101,12 +107,20 @@ impl Pending {
 impl Keeper {
     /// A keeper and its handle.
     pub(crate) fn new(setup: Setup, links: Links) -> (Self, Routes) {
-        let snapshot = Arc::<ArcSwap<Snapshot>>::default();
+        let (snapshot, masters) = (Arc::<ArcSwap<Snapshot>>::default(), Arc::<ArcSwap<Masters>>::default());
         let (sender, asks) = mpsc::channel(ASKS);
         let (clock, name_servers) = (setup.clock, setup.name_servers.clone());
-        let routes = Routes { snapshot: snapshot.clone(), keeper: sender, clock, name_servers };
+        let routes = Routes {
+            snapshot: snapshot.clone(),
+            masters: masters.clone(),
+            keeper: sender,
+            clock,
+            name_servers,
+        };
         let keeper = Self {
             snapshot,
+            masters,
+            census: Census::default(),
             asks,
             setup,
             links,
@@ -266,13 +280,15 @@ impl Keeper {
             return route.clone();
         }
         self.version += 1;
-        let moved = known.as_ref().is_none_or(|route| route.data.broker_datas != fetched.data.broker_datas);
+        let was_default = known.as_ref().is_some_and(|route| route.is_default());
+        let data = known.as_ref().map(|route| route.data.clone());
         let before = known.as_ref().and_then(|route| route.publish.as_deref().ok());
         let changes = RouteChanges::between(before, fetched.publish.as_deref().ok());
         let (rotation, used) = match known {
             Some(route) => (route.rotation.clone(), route.used.clone()),
             None => self.new_topic(),
         };
+        let other_masters = self.census.replace(data.as_deref(), Some(&fetched.data));
         let Fetched { publish, data, name_server } = fetched;
         let health = match &publish {
             Ok(info) => info.brokers().iter().map(|broker| (self.links.health_of)(&broker.address)).collect(),
@@ -283,18 +299,23 @@ impl Keeper {
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         snapshot.insert(topic.clone(), route.clone());
         self.snapshot.store(Arc::new(snapshot));
-        if moved && route.is_default() {
+        if route.is_default() && !was_default {
             tracing::warn!(%topic, "the topic does not exist; brokers create it at its first message");
         }
         if !changes.is_empty() {
             tracing::info!(%topic, %changes, "route changed");
             (self.links.on_change)(topic);
         }
-        if moved {
-            (self.links.on_brokers)();
+        if other_masters {
+            self.publish_masters();
         }
         self.links.roles.on_route(topic, &route);
         route
+    }
+
+    fn publish_masters(&self) {
+        self.masters.store(Arc::new(self.census.masters()));
+        (self.links.on_brokers)();
     }
 
     /// Clients begin their rotation at different queues.
@@ -311,14 +332,20 @@ impl Keeper {
         let mut topics = self.links.roles.topics();
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         let before = snapshot.len();
+        let mut other_masters = false;
         snapshot.retain(|topic, route| {
             let is_used = now.saturating_sub(route.used.load(Relaxed)) < FORGET.as_secs();
-            is_used || topics.contains_key(topic)
+            let is_kept = is_used || topics.contains_key(topic);
+            other_masters |= !is_kept && self.census.replace(Some(&route.data), None);
+            is_kept
         });
         topics.extend(snapshot.iter().map(|(topic, route)| (topic.clone(), route.wish())));
         if snapshot.len() < before {
             self.last_refreshed.retain(|topic, _| snapshot.contains_key(topic));
             self.snapshot.store(Arc::new(snapshot));
+        }
+        if other_masters {
+            self.publish_masters();
         }
         for (topic, wish) in topics {
             self.look_after(topic, wish);
@@ -340,6 +367,8 @@ const FORGET: Duration = Duration::from_secs(600);
 mod tests {
     use std::sync::{Mutex, atomic::AtomicUsize};
 
+    use maxq_policy::{Origin, PublishInfo};
+    use maxq_protocol::body::{BrokerData, QueueData, TopicRouteData, perm};
     use tokio_util::task::TaskTracker;
 
     use super::*;
@@ -359,6 +388,16 @@ mod tests {
         stop: &CancellationToken,
         fetch: impl Fn(Topic, Wish) -> Fetching + Send + Sync + 'static,
     ) -> Routes {
+        keeper_with(roles, Box::new(|| ()), tasks, stop, fetch)
+    }
+
+    fn keeper_with(
+        roles: Arc<Roles>,
+        on_brokers: Box<dyn Fn() + Send + Sync>,
+        tasks: &TaskTracker,
+        stop: &CancellationToken,
+        fetch: impl Fn(Topic, Wish) -> Fetching + Send + Sync + 'static,
+    ) -> Routes {
         let setup = Setup {
             clock: Clock::start(),
             interval: Duration::from_secs(30),
@@ -368,7 +407,7 @@ mod tests {
         let links = Links {
             fetch: Box::new(fetch),
             roles,
-            on_brokers: Box::new(|| ()),
+            on_brokers,
             on_change: Box::new(|_| ()),
             health_of: Box::new(|_| Arc::new(BrokerHealth::new(1))),
         };
@@ -401,6 +440,52 @@ mod tests {
         stop.cancel();
         tasks.close();
         tasks.wait().await;
+    }
+
+    /// A thousand topics on one broker were a thousand heartbeats, and each looked at all routes.
+    #[tokio::test(start_paused = true)]
+    async fn a_new_topic_on_known_brokers_asks_for_no_heartbeat() {
+        let (tasks, stop, calls) =
+            (TaskTracker::new(), CancellationToken::new(), Arc::new(AtomicUsize::new(0)));
+        let heard = calls.clone();
+        let on_brokers = Box::new(move || {
+            heard.fetch_add(1, Relaxed);
+        });
+        let fetch =
+            |topic: Topic, _| -> Fetching { Box::pin(async move { Ok(fetched_on_one_broker(topic)) }) };
+        let routes = keeper_with(Arc::default(), on_brokers, &tasks, &stop, fetch);
+        for n in 0..100 {
+            let topic = topic(&format!("T{n}"));
+            routes.need(&topic, Wish::Own, None, Time::from_start(FORGET)).await.unwrap();
+        }
+        assert_eq!(calls.load(Relaxed), 1);
+        assert_eq!(routes.masters().len(), 1);
+        // Nobody uses them for ten minutes: the broker is no longer ours, and the heartbeat hears of it.
+        tokio::time::sleep(FORGET + Duration::from_secs(60)).await;
+        assert_eq!(calls.load(Relaxed), 2);
+        assert!(routes.masters().is_empty());
+        stop.cancel();
+        tasks.close();
+        tasks.wait().await;
+    }
+
+    fn fetched_on_one_broker(topic: Topic) -> Fetched {
+        let broker = BrokerData {
+            broker_name: "a".to_owned(),
+            broker_addrs: BTreeMap::from([(0, "a:1".to_owned())]),
+            ..BrokerData::default()
+        };
+        let queues = QueueData {
+            broker_name: "a".to_owned(),
+            read_queue_nums: 4,
+            write_queue_nums: 4,
+            perm: perm::READ | perm::WRITE,
+            ..QueueData::default()
+        };
+        let (queue_datas, broker_datas) = (vec![queues], vec![broker]);
+        let data = TopicRouteData { queue_datas, broker_datas, ..TopicRouteData::default() };
+        let publish = PublishInfo::new(topic, &data, Origin::Topic).map(Arc::new);
+        Fetched { publish, data: Arc::new(data), name_server: "ns".into() }
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,7 @@
 
 mod fetch;
 mod keeper;
+mod masters;
 
 use std::{
     collections::BTreeMap,
@@ -22,6 +23,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{clock::Clock, error::RouteError};
 pub(crate) use fetch::Fetcher;
 pub(crate) use keeper::{Keeper, Links, Setup};
+pub(crate) use masters::Masters;
 
 /// What is known of a topic.
 #[derive(Clone, Debug)]
@@ -67,6 +69,7 @@ pub(crate) type Snapshot = BTreeMap<Topic, Arc<Route>>;
 #[derive(Clone)]
 pub(crate) struct Routes {
     snapshot: Arc<ArcSwap<Snapshot>>,
+    masters: Arc<ArcSwap<Masters>>,
     keeper: mpsc::Sender<Ask>,
     clock: Clock,
     name_servers: Arc<str>,
@@ -165,13 +168,7 @@ impl Routes {
     }
 
     /// The masters of all known routes.
-    pub(crate) fn masters(&self) -> BTreeMap<Arc<str>, String> {
-        let snapshot = self.snapshot.load();
-        let brokers = snapshot.values().flat_map(|route| &route.data.broker_datas);
-        brokers
-            .filter_map(|broker| {
-                Some((broker.broker_addrs.get(&0)?.as_str().into(), broker.broker_name.clone()))
-            })
-            .collect()
+    pub(crate) fn masters(&self) -> Arc<Masters> {
+        self.masters.load_full()
     }
 }
