@@ -39,7 +39,7 @@ fn allocations(name_server: SocketAddr, way: Way, inflight: usize) -> f64 {
         runtime.block_on(async {
             let mut senders = JoinSet::new();
             for task in 0..load.tasks() {
-                senders.spawn(Sender::new(&load, task, &producer, &meter).run(way));
+                senders.spawn(Sender::new(&load, &producer, &meter).beginning_at(task).run(way));
             }
             meter.steady(&load, &mut senders).await.unwrap();
         });

@@ -28,9 +28,10 @@ pub async fn run(load: &Load) -> anyhow::Result<Report> {
     let writes = load.count_writes.then(Arc::<AtomicU64>::default);
     let (client, producer) = connect(load, writes.clone()).await?;
     let meter = Arc::new(Meter::new(load));
+    let sender = Sender::new(load, &producer, &meter);
     let mut senders = JoinSet::new();
     for task in 0..load.tasks() {
-        senders.spawn(Sender::new(load, task, &producer, &meter).run(load.way));
+        senders.spawn(sender.beginning_at(task).run(load.way));
     }
     let mut steady = meter.steady(load, &mut senders).await?;
     while let Some(ended) = senders.join_next().await {

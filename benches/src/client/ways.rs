@@ -15,12 +15,12 @@ use crate::{
 };
 
 /// One task that sends again and again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sender {
     producer: Producer,
     meter: Arc<Meter>,
     body: Bytes,
-    topics: Vec<String>,
+    topics: Arc<[String]>,
     /// Senders begin at different topics, or all would be at the same one.
     first: usize,
     batch: usize,
@@ -28,17 +28,23 @@ pub struct Sender {
 }
 
 impl Sender {
-    /// The `task`th sender of `load`.
-    pub fn new(load: &Load, task: usize, producer: &Producer, meter: &Arc<Meter>) -> Self {
+    /// The first sender of `load`; the others are [`beginning_at`](Self::beginning_at).
+    pub fn new(load: &Load, producer: &Producer, meter: &Arc<Meter>) -> Self {
         Self {
             producer: producer.clone(),
             meter: meter.clone(),
             body: load.body(),
-            topics: load.topics(),
-            first: task,
+            topics: load.topics().into(),
+            first: 0,
             batch: load.batch.get(),
             is_bounded: load.messages.is_some(),
         }
+    }
+
+    /// A sender of the same that begins at another topic.
+    #[must_use]
+    pub fn beginning_at(&self, first: usize) -> Self {
+        Self { first, ..self.clone() }
     }
 
     /// Sends until the meter wants no more.

@@ -81,7 +81,7 @@ pub async fn phases(load: &Load) -> anyhow::Result<Phases> {
         let meter = Arc::new(Meter::new(&load));
         let mut senders = JoinSet::new();
         for task in 0..load.tasks() {
-            senders.spawn(Sender::new(&load, task, &producer, &meter).run(load.way));
+            senders.spawn(Sender::new(&load, &producer, &meter).beginning_at(task).run(load.way));
         }
         meter.steady(&load, &mut senders).await?;
         meter.all_well()?;

@@ -115,8 +115,8 @@ fn spread() -> Vec<Plan> {
         brokers,
         ..Plan::new(format!("{brokers} broker{}, 1 topic", if brokers == 1 { "" } else { "s" }), load(256))
     });
-    // Each topic asks for its route first, eight at a time.
-    let shape = Shape { warm: Duration::from_millis(1_500), ..Shape::default() };
+    // What is measured is the steady state: each topic asks for its route first.
+    let shape = Shape { warm: Duration::from_secs(3), ..Shape::default() };
     let topics = [10, 100, 1000].map(|topics| {
         let load = Load { topics: count(topics), shape: shape.clone(), ..load(256) };
         Plan::new(format!("1 broker, {topics} topics"), load)
