@@ -5,7 +5,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use crate::{DecodeError, DecodeErrorKind as Kind, RemotingCommand, serialize};
+use crate::{DecodeError, DecodeErrorKind as Kind, RemotingCommand, header::StoredReply, serialize};
 
 /// The largest length word that Apache's decoder accepts.
 pub const MAX_LENGTH: u32 = 16_777_212;
@@ -73,6 +73,36 @@ impl FrameReader {
             serialize::HeaderEncoding::from_byte(buffer[4])?;
         }
         Ok(Some(length as usize))
+    }
+}
+
+/// Reads the usual answer to a send, code 0 and where the message is, without taking it apart: nothing is copied.
+///
+/// It remembers how the last one was written, so each connection has its own.
+#[derive(Clone, Debug)]
+pub struct StoredReader {
+    frames: FrameReader,
+    headers: serialize::StoredReader,
+}
+
+impl StoredReader {
+    /// A reader for a stream that `frames` cuts.
+    pub fn new(frames: &FrameReader) -> Self {
+        Self { frames: frames.clone(), headers: serialize::StoredReader::default() }
+    }
+
+    /// What the frame at the start of `buffer` says, and its length, if it is whole, says that a message is stored, and
+    /// holds nothing unusual. Nothing is taken out of the buffer.
+    ///
+    /// `None` decides nothing: [`FrameReader::next`] does.
+    pub fn look<'a>(&mut self, buffer: &'a [u8]) -> Option<(StoredReply<'a>, usize)> {
+        let end = 4 + self.frames.frame_length(buffer).ok()??;
+        let header = buffer.get(8..end)?;
+        // A body there is not.
+        if header.len() != header_length(buffer) {
+            return None;
+        }
+        Some((self.headers.read(buffer[4], header)?, end))
     }
 }
 

@@ -31,7 +31,7 @@ pub use code::{LanguageCode, RequestCode, ResponseCode, Version};
 pub use command::{Flags, RemotingCommand};
 pub use error::{DecodeError, DecodeErrorKind};
 pub use ext::ExtFields;
-pub use frame::FrameReader;
+pub use frame::{FrameReader, StoredReader};
 pub use header::{Header, Request};
 pub use name::{Group, NameError, Topic};
 pub use serialize::HeaderEncoding;

@@ -2,7 +2,8 @@
 
 use bytes::{Bytes, BytesMut};
 use maxq_protocol::{
-    DecodeErrorKind as Kind, FrameReader, Header, Topic,
+    DecodeErrorKind as Kind, FrameReader, Header, HeaderEncoding, RemotingCommand, ResponseCode,
+    StoredReader, Topic,
     body::{
         ClusterInfo, HeartbeatData, TopicConfig, TopicList, TopicRouteData, TopicStats, from_json, normalise,
     },
@@ -43,6 +44,24 @@ proptest! {
         if let Ok(text) = normalise(text.as_bytes()) {
             prop_assert!(std::str::from_utf8(&text).is_ok());
         }
+    }
+
+    #[test]
+    fn almost_the_answer_to_a_send(
+        binary in any::<bool>(),
+        changes in vec((any::<prop::sample::Index>(), select(&b"\"\\{}:,01a\0\xff-+ "[..])), 0..4),
+    ) {
+        let mut answer = answer_to_a_send();
+        answer.encoding = if binary { HeaderEncoding::Binary } else { HeaderEncoding::Json };
+        let mut frame = Vec::new();
+        answer.encode(&mut frame);
+        let whole = StoredReader::new(&FrameReader::new()).look(&frame).map(|(reply, length)| (reply.queue_offset, length));
+        prop_assert_eq!(whole, Some((5, frame.len())));
+        for (at, byte) in changes {
+            let at = at.index(frame.len());
+            frame[at] = byte;
+        }
+        read_frames(&frame);
     }
 
     #[test]
@@ -209,11 +228,44 @@ fn read_everything(bytes: &[u8]) {
     let _ = text.parse::<OffsetMessageId>();
 }
 
+fn answer_to_a_send() -> RemotingCommand {
+    let reply = SendReply {
+        message_id: "7F00000100002A9F0000000000000000".to_owned(),
+        queue_id: 3,
+        queue_offset: 5,
+        transaction_id: None,
+        batch_unique_id: None,
+        recall_handle: None,
+        region: Some("DefaultRegion".to_owned()),
+        trace_on: Some(true),
+    };
+    RemotingCommand::response(ResponseCode::SUCCESS, 8).with_header(&reply)
+}
+
 fn read_frames(bytes: &[u8]) {
     let mut buffer = BytesMut::from(bytes);
     let reader = FrameReader::new();
     let _ = reader.missing(&buffer);
-    while let Ok(Some(command)) = reader.next(&mut buffer) {
+    let mut stored = StoredReader::new(&reader);
+    // A usual one first: what follows may be of its shape, or nearly so.
+    let mut usual = Vec::new();
+    answer_to_a_send().encode(&mut usual);
+    assert!(stored.look(&usual).is_some());
+    loop {
+        let short = stored.look(&buffer).map(|(reply, length)| {
+            let id = reply.message_id.to_owned();
+            ((reply.opaque, id, reply.queue_id, i64::try_from(reply.queue_offset)), buffer.len() - length)
+        });
+        let next = reader.next(&mut buffer);
+        if let Some((short, rest)) = short {
+            // What the short way reads, the long way reads alike.
+            let command = next.as_ref().expect("a frame").as_ref().expect("a whole frame");
+            let long = SendReply::read(&command.ext).expect("the answer to a send");
+            assert_eq!(short, (command.opaque, long.message_id, long.queue_id, Ok(long.queue_offset)));
+            assert!(command.code == 0 && command.is_response() && command.remark.is_none());
+            assert!(command.body.is_empty() && buffer.len() == rest);
+        }
+        let Ok(Some(command)) = next else { break };
         let _ = GetRouteInfo::read(&command.ext);
         let _ = SendMessageV1::read(&command.ext);
         let _ = SendMessageV2::read(&command.ext);

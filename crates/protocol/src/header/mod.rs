@@ -25,7 +25,7 @@ pub use pull::{PullMessage, PullReply};
 pub use route::{
     ClusterInfoReply, GetBrokerClusterInfo, GetRouteInfo, GetTopicList, RouteInfoReply, TopicListReply,
 };
-pub use send::{SendBatchMessage, SendMessage, SendMessageV1, SendMessageV2, SendReply};
+pub use send::{SendBatchMessage, SendMessage, SendMessageV1, SendMessageV2, SendReply, StoredReply};
 pub use topic::{
     CreateTopic, DeleteTopic, DeleteTopicInNameServer, GetTopicConfig, GetTopicStats, TopicConfigReply,
     TopicStatsReply,

@@ -194,3 +194,17 @@ headers! {
         "TRACE_ON" => trace_on: Option<bool>,
     }
 }
+
+/// What a sender wants to know of a [`SendReply`] with code 0, read in place; see
+/// [`StoredReader`](crate::StoredReader).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredReply<'a> {
+    /// The opaque of the request that is answered.
+    pub opaque: i32,
+    /// The offset message id; for a batch one per message, joined by commas.
+    pub message_id: &'a str,
+    /// The queue that was used.
+    pub queue_id: i32,
+    /// The offset in that queue; for a batch that of its first message. Never negative.
+    pub queue_offset: u64,
+}

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes};
 use super::{Fields, HeaderEncoding, MAX_FIELDS, Preamble, USUAL_FIELDS};
 use crate::{
     DecodeError, DecodeErrorKind as Kind, ExtFields, Flags, LanguageCode, RemotingCommand, Version,
-    ext::ExtSink,
+    ext::ExtSink, header::StoredReply,
 };
 
 pub(super) fn write(preamble: Preamble<'_>, fields: &impl Fields, out: &mut Vec<u8>) {
@@ -29,7 +29,6 @@ pub(super) fn write(preamble: Preamble<'_>, fields: &impl Fields, out: &mut Vec<
 }
 
 pub(super) fn read(mut header: &[u8]) -> Result<RemotingCommand, DecodeError> {
-    const FIXED: usize = 2 + 1 + 2 + 4 + 4;
     if header.len() < FIXED {
         return Err(truncated("binary header"));
     }
@@ -57,24 +56,68 @@ pub(super) fn read(mut header: &[u8]) -> Result<RemotingCommand, DecodeError> {
     })
 }
 
-fn read_ext(mut block: &[u8]) -> Result<ExtFields, DecodeError> {
+/// The answer to a stored send, if the header is one and has no remark.
+pub(super) fn read_stored(header: &[u8]) -> Option<StoredReply<'_>> {
+    let (fixed, header) = header.split_first_chunk::<FIXED>()?;
+    let [0, 0, _, _, _, o0, o1, o2, o3, f0, f1, f2, f3] = *fixed else { return None };
+    let (no_remark, header) = header.split_first_chunk::<4>()?;
+    let (length, block) = header.split_first_chunk::<4>()?;
+    if *no_remark != [0; 4] || u32::from_be_bytes(*length) as usize != block.len() {
+        return None;
+    }
+    if i32::from_be_bytes([f0, f1, f2, f3]) & Flags::RESPONSE.0 == 0 {
+        return None;
+    }
+    let (mut message_id, mut queue_id, mut queue_offset, mut pairs) = (None, None, None, 0);
+    each_pair(block, |key, value| {
+        match key {
+            "msgId" => message_id = Some(value),
+            "queueId" => queue_id = Some(value),
+            "queueOffset" => queue_offset = Some(value),
+            _ => {}
+        }
+        pairs += 1;
+        if pairs < MAX_FIELDS { Ok(()) } else { Err(truncated("ext fields")) }
+    })
+    .ok()?;
+    Some(StoredReply {
+        opaque: i32::from_be_bytes([o0, o1, o2, o3]),
+        message_id: message_id?,
+        queue_id: queue_id?.parse().ok()?,
+        queue_offset: queue_offset?.parse().ok()?,
+    })
+}
+
+fn read_ext(block: &[u8]) -> Result<ExtFields, DecodeError> {
     let mut fields = ExtFields::new();
     if !block.is_empty() {
         fields.reserve(block.len(), USUAL_FIELDS);
     }
-    while !block.is_empty() {
+    each_pair(block, |key, value| {
         if fields.len() == MAX_FIELDS {
             return Err(DecodeError::new(Kind::Malformed("too many".to_owned()), "ext fields"));
         }
+        fields.set(key, value);
+        Ok(())
+    })?;
+    Ok(fields)
+}
+
+/// Visits the fields that say something.
+fn each_pair<'a>(
+    mut block: &'a [u8],
+    mut visit: impl FnMut(&'a str, &'a str) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    while !block.is_empty() {
         let length = take_length(&mut block, 2, "ext key")?;
         let key = take_text(&mut block, length, "ext key")?;
         let length = take_length(&mut block, 4, "ext value")?;
         let value = take_text(&mut block, length, "ext value")?;
         if !key.is_empty() && !value.is_empty() {
-            fields.set(key, value);
+            visit(key, value)?;
         }
     }
-    Ok(fields)
+    Ok(())
 }
 
 /// A length of two or four bytes. Negative ones are larger than any block and end as truncated.
@@ -94,6 +137,9 @@ fn take_text<'a>(block: &mut &'a [u8], length: usize, context: &'static str) -> 
 const fn truncated(context: &'static str) -> DecodeError {
     DecodeError::new(Kind::Truncated, context)
 }
+
+/// Code, language, version, opaque, flags.
+const FIXED: usize = 2 + 1 + 2 + 4 + 4;
 
 struct BinarySink<'a>(&'a mut Vec<u8>);
 

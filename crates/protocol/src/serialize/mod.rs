@@ -8,7 +8,9 @@ mod json;
 
 use crate::{
     DecodeError, DecodeErrorKind as Kind, ExtFields, Flags, LanguageCode, RemotingCommand, RequestCode,
-    Version, ext::ExtSink, header::Request,
+    Version,
+    ext::ExtSink,
+    header::{Request, StoredReply},
 };
 
 /// How a header is encoded (Apache's `SerializeType`).
@@ -100,6 +102,26 @@ pub(crate) fn read_header(type_byte: u8, header: &[u8]) -> Result<RemotingComman
     match HeaderEncoding::from_byte(type_byte)? {
         HeaderEncoding::Json => json::read(header),
         HeaderEncoding::Binary => binary::read(header),
+    }
+}
+
+/// Reads the answers to stored sends in place, without a copy.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StoredReader {
+    /// How the last one was written.
+    shape: json::Shape,
+}
+
+impl StoredReader {
+    /// `None` says that it is not such an answer, or not a usual one, and decides nothing.
+    pub(crate) fn read<'a>(&mut self, type_byte: u8, header: &'a [u8]) -> Option<StoredReply<'a>> {
+        match HeaderEncoding::from_byte(type_byte).ok()? {
+            HeaderEncoding::Binary => binary::read_stored(header),
+            HeaderEncoding::Json => self.shape.read(header).or_else(|| {
+                self.shape.learn(header);
+                self.shape.read(header)
+            }),
+        }
     }
 }
 

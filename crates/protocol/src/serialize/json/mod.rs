@@ -7,6 +7,7 @@
 
 mod quick;
 mod scan;
+mod shape;
 
 use std::{borrow::Cow, fmt};
 
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use self::scan::plain_len;
+pub(super) use self::shape::Shape;
 use super::{Fields, HeaderEncoding, MAX_FIELDS, Preamble, USUAL_FIELDS};
 use crate::{
     DecodeError, DecodeErrorKind as Kind, ExtFields, Flags, LanguageCode, RemotingCommand, Version,
@@ -75,32 +77,25 @@ struct JsonSink<'a> {
     first: bool,
 }
 
+// Always inlined, so that the key of each field of a send is known where it is written: a few stores.
 impl JsonSink<'_> {
     /// `,"key":"`
-    #[inline]
+    #[inline(always)]
     fn begin(&mut self, key: &str) {
-        let first = std::mem::take(&mut self.first);
-        match key.as_bytes() {
-            // The one-letter keys of a send: one store.
-            [letter] if !first => self.out.extend_from_slice(&[b',', b'"', *letter, b'"', b':', b'"']),
-            key => {
-                self.out.extend_from_slice(if first { b"\"" } else { b",\"" });
-                self.out.extend_from_slice(key);
-                self.out.extend_from_slice(b"\":\"");
+        if !std::mem::take(&mut self.first) {
+            match key.as_bytes() {
+                [letter] => return self.out.extend_from_slice(&[b',', b'"', *letter, b'"', b':', b'"']),
+                _ => self.out.push(b','),
             }
         }
-    }
-
-    #[inline]
-    fn plain(&mut self, key: &str, value: &str) {
-        self.begin(key);
-        self.out.extend_from_slice(value.as_bytes());
         self.out.push(b'"');
+        self.out.extend_from_slice(key.as_bytes());
+        self.out.extend_from_slice(b"\":\"");
     }
 }
 
 impl ExtSink for JsonSink<'_> {
-    #[inline]
+    #[inline(always)]
     fn field(&mut self, key: &'static str, value: &str) {
         self.begin(key);
         write_inner(value, self.out);
@@ -116,19 +111,35 @@ impl ExtSink for JsonSink<'_> {
         write_text(value, self.out);
     }
 
-    #[inline]
+    #[inline(always)]
     fn number(&mut self, key: &'static str, value: i64) {
-        self.plain(key, itoa::Buffer::new().format(value));
+        self.begin(key);
+        match value {
+            // Most fields of a send.
+            0..=9 => self.out.extend_from_slice(&[b'0' + value as u8, b'"']),
+            _ => {
+                self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+                self.out.push(b'"');
+            }
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn boolean(&mut self, key: &'static str, value: bool) {
-        self.plain(key, if value { "true" } else { "false" });
+        self.begin(key);
+        if value {
+            self.out.extend_from_slice(b"true\"");
+        } else {
+            self.out.extend_from_slice(b"false\"");
+        }
     }
 }
 
 fn write_int(value: i32, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    match value {
+        0..=9 => out.push(b'0' + value as u8),
+        _ => out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes()),
+    }
 }
 
 fn write_text(text: &str, out: &mut Vec<u8>) {

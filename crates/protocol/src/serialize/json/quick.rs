@@ -7,7 +7,7 @@
 
 use std::ops::Range;
 
-use super::scan::text_len;
+use super::scan::text_end;
 use crate::{ExtFields, Flags, LanguageCode, RemotingCommand, Version};
 
 /// Reads a header, or gives up. It never judges: giving up is not an error.
@@ -57,15 +57,15 @@ enum Value {
     Unescaped,
 }
 
-struct Scan<'a> {
-    text: &'a str,
-    at: usize,
+pub(super) struct Scan<'a> {
+    pub(super) text: &'a str,
+    pub(super) at: usize,
 }
 
 impl<'a> Scan<'a> {
     /// `{"key":value,..}`; the value is the caller's.
     #[inline]
-    fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
+    pub(super) fn object(&mut self, mut member: impl FnMut(&mut Self, &'a str) -> Option<()>) -> Option<()> {
         self.eat(b'{')?;
         if self.eat(b'}').is_some() {
             return Some(());
@@ -83,7 +83,7 @@ impl<'a> Scan<'a> {
     }
 
     /// A text without escapes.
-    fn string(&mut self) -> Option<&'a str> {
+    pub(super) fn string(&mut self) -> Option<&'a str> {
         self.eat(b'"')?;
         let part = self.until_quote_or_escape()?;
         (self.next()? == b'"').then_some(part)
@@ -111,10 +111,10 @@ impl<'a> Scan<'a> {
     }
 
     /// At the end of the text, whoever looks for the quote finds none.
-    #[inline]
+    #[inline(always)]
     fn until_quote_or_escape(&mut self) -> Option<&'a str> {
         let from = self.at;
-        self.at += text_len(self.text.as_bytes().get(from..)?);
+        self.at = text_end(self.text.as_bytes(), from);
         self.text.get(from..self.at)
     }
 
@@ -130,7 +130,7 @@ impl<'a> Scan<'a> {
     }
 
     /// An integer of 32 bits in its shortest form.
-    fn int(&mut self) -> Option<i32> {
+    pub(super) fn int(&mut self) -> Option<i32> {
         let negative = self.eat(b'-').is_some();
         let start = self.at;
         let mut value = 0i64;

@@ -5,38 +5,39 @@
 
 /// Where the first byte stands that has to be escaped in a text: a control character, a quote or a backslash. The length
 /// when there is none.
-#[inline]
+#[inline(always)]
 pub(super) fn plain_len(bytes: &[u8]) -> usize {
-    find(bytes, |word| below_space(word) | equal(word, b'"') | equal(word, b'\\'))
+    find(bytes, 0, |word| below_space(word) | equal(word, b'"') | equal(word, b'\\'))
 }
 
-/// Where the text ends that begins these bytes, or has an escape: the first quote or backslash. The length when there is
-/// none.
-#[inline]
-pub(super) fn text_len(bytes: &[u8]) -> usize {
-    find(bytes, |word| equal(word, b'"') | equal(word, b'\\'))
+/// Where the text that begins at `from` ends or has an escape: at the first quote or backslash, or at the end.
+#[inline(always)]
+pub(super) fn text_end(bytes: &[u8], from: usize) -> usize {
+    find(bytes, from, |word| equal(word, b'"') | equal(word, b'\\'))
 }
 
-/// The first byte for which `mark` sets its high bit. `mark` may be wrong about bytes behind the first that it marks.
-#[inline]
-fn find(bytes: &[u8], mark: impl Fn(u64) -> u64) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (nth, word) in words.iter().enumerate() {
-        let marked = mark(u64::from_le_bytes(*word));
-        if marked != 0 {
-            return 8 * nth + marked.trailing_zeros() as usize / 8;
+/// The first byte from `at` on for which `mark` sets its high bit. `mark` may be wrong about bytes behind the first that
+/// it marks.
+#[inline(always)]
+fn find(bytes: &[u8], mut at: usize, mark: impl Fn(u64) -> u64) -> usize {
+    while let Some(word) = bytes.get(at..).and_then(|rest| rest.first_chunk::<8>()) {
+        match mark(u64::from_le_bytes(*word)) {
+            0 => at += 8,
+            marked => return at + marked.trailing_zeros() as usize / 8,
         }
     }
-    // Nothing is marked in the bytes that are filled up.
-    let mut word = [b'.'; 8];
-    word[..rest.len()].copy_from_slice(rest);
-    match mark(u64::from_le_bytes(word)) {
-        0 => bytes.len(),
-        marked => bytes.len() - rest.len() + marked.trailing_zeros() as usize / 8,
-    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    at + (mark(fill_up(rest)).trailing_zeros() as usize / 8).min(rest.len())
 }
 
-/// Marks the bytes that equal `byte`: a byte becomes zero, and zero borrows from its high bit.
+/// Less than eight bytes as a word, filled up with some that are never marked.
+#[inline(always)]
+fn fill_up(bytes: &[u8]) -> u64 {
+    bytes.iter().rev().fold(ONES * u64::from(b'.'), |word, byte| word << 8 | u64::from(*byte))
+}
+
+/// Marks the bytes that equal `byte`: a byte becomes zero, and zero borrows from its high bit. Bytes behind the first
+/// that is marked may be marked wrongly.
 const fn equal(word: u64, byte: u8) -> u64 {
     let word = word ^ (ONES * byte as u64);
     word.wrapping_sub(ONES) & !word & HIGH
@@ -68,7 +69,10 @@ mod tests {
         ], 0..64)) {
             let is_text_end = |byte: &u8| matches!(byte, b'"' | b'\\');
             let first = |is: &dyn Fn(&u8) -> bool| bytes.iter().position(is).unwrap_or(bytes.len());
-            prop_assert_eq!(text_len(&bytes), first(&is_text_end));
+            prop_assert_eq!(text_end(&bytes, 0), first(&is_text_end));
+            let from = bytes.len() / 2;
+            let rest = bytes[from..].iter().position(is_text_end).unwrap_or(bytes.len() - from);
+            prop_assert_eq!(text_end(&bytes, from), from + rest);
             prop_assert_eq!(plain_len(&bytes), first(&|byte| *byte < 0x20 || is_text_end(byte)));
         }
     }
