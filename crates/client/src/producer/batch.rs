@@ -1,15 +1,15 @@
 //! Several messages in one request.
 
-use std::{fmt, future::IntoFuture, slice, vec};
+use std::{fmt, future::IntoFuture, slice, sync::OnceLock, vec};
 
-use maxq_protocol::name::RETRY_PREFIX;
+use maxq_protocol::{message::UniqueId, name::RETRY_PREFIX};
 
 use super::{
     MessageId, Producer, QueueSelector, SendFuture, SendReceipt, Sending,
     prepare::{Parcel, encoded_len},
     send,
 };
-use crate::{Message, MessageQueue, RetryPolicy, SendError};
+use crate::{Message, MessageQueue, RetryPolicy, SendError, remoting::answer::OffsetId};
 
 /// Messages that travel and are stored together: all of one topic, in one queue, in their order.
 ///
@@ -190,33 +190,44 @@ impl std::error::Error for BatchError {}
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BatchReceipt {
-    receipts: Vec<SendReceipt>,
+    whole: SendReceipt,
+    ids: Vec<UniqueId>,
+    /// Made when somebody looks: many only want to know that all is stored.
+    receipts: OnceLock<Vec<SendReceipt>>,
 }
 
 impl BatchReceipt {
     /// One receipt for each message.
     pub fn receipts(&self) -> &[SendReceipt] {
-        &self.receipts
+        self.receipts.get_or_init(|| self.each())
     }
 
     /// Whether the batch may be stored twice.
-    pub fn maybe_duplicate(&self) -> bool {
-        self.receipts.first().is_some_and(SendReceipt::maybe_duplicate)
+    pub const fn maybe_duplicate(&self) -> bool {
+        self.whole.maybe_duplicate()
     }
 
     /// The broker answers with the place of the first message, and all offset ids joined by commas.
-    fn of(whole: &SendReceipt, ids: Vec<MessageId>) -> Self {
-        let mut offset_ids = whole.offset_id.split(',');
-        let receipt = |(n, message_id): (usize, MessageId)| SendReceipt {
-            message_id,
-            offset_id: offset_ids.next().unwrap_or_default().to_owned(),
+    fn each(&self) -> Vec<SendReceipt> {
+        let mut offset_ids = self.whole.offset_id().split(',');
+        let receipt = |(n, id): (usize, &UniqueId)| SendReceipt {
+            message_id: MessageId::new(*id),
+            offset_id: OffsetId::new(offset_ids.next().unwrap_or_default()),
+            queue: self.whole.queue.clone(),
             // What the broker says is not trusted to leave room for the others.
-            queue_offset: whole.queue_offset.saturating_add(n as u64),
-            ..whole.clone()
+            queue_offset: self.whole.queue_offset.saturating_add(n as u64),
+            attempts: self.whole.attempts.clone(),
+            ..self.whole
         };
-        Self { receipts: ids.into_iter().enumerate().map(receipt).collect() }
+        self.ids.iter().enumerate().map(receipt).collect()
+    }
+}
+
+impl fmt::Debug for BatchReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.receipts()).finish()
     }
 }
 
@@ -224,8 +235,8 @@ impl IntoIterator for BatchReceipt {
     type Item = SendReceipt;
     type IntoIter = vec::IntoIter<SendReceipt>;
 
-    fn into_iter(self) -> Self::IntoIter {
-        self.receipts.into_iter()
+    fn into_iter(mut self) -> Self::IntoIter {
+        self.receipts.take().unwrap_or_else(|| self.each()).into_iter()
     }
 }
 
@@ -234,7 +245,7 @@ impl<'a> IntoIterator for &'a BatchReceipt {
     type IntoIter = slice::Iter<'a, SendReceipt>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.receipts.iter()
+        self.receipts().iter()
     }
 }
 
@@ -303,7 +314,7 @@ impl SendingBatch {
     }
 
     async fn run(self) -> Result<BatchReceipt, SendError> {
-        let (producer, _, order) = self.how.into_order();
+        let (producer, _, draft) = self.how.into_draft();
         let client = producer.client().shared().clone();
         let born = client.clock.wall_millis();
         let mut messages = self.batch.messages;
@@ -311,10 +322,10 @@ impl SendingBatch {
         for message in &mut messages {
             let id = message.unique_id().unwrap_or_else(|| client.unique_ids.next(born));
             message.set_unique_id(id);
-            ids.push(MessageId::new(id));
+            ids.push(id);
         }
-        let whole = send::awaited(producer, Parcel::Batch(messages), order).await?;
-        Ok(BatchReceipt::of(&whole, ids))
+        let whole = send::awaited(producer, Parcel::Batch(messages), draft).await?;
+        Ok(BatchReceipt { whole, ids, receipts: OnceLock::new() })
     }
 }
 

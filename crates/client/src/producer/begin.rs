@@ -9,7 +9,7 @@ use maxq_protocol::Topic;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Destination, Order, Producer, Shared, Ticket, UnderWay,
+    Destination, Draft, Order, Producer, Shared, Ticket, UnderWay,
     failure::{LastEnd, route_failure},
     prepare::{Packed, Parcel, PreparedMessage, Unfit, compressed, heavy, prepare, sendable_topic},
     queues_of,
@@ -25,15 +25,16 @@ use crate::{
 
 impl Send {
     /// Everything before the first attempt, where there is room and the route is known.
-    pub(super) fn begin(producer: Producer, parcel: Parcel, order: Order) -> Result<(Self, Time), Later> {
+    pub(super) fn begin(producer: Producer, parcel: Parcel, draft: Draft) -> Result<(Self, Time), Later> {
         if producer.shared().admission.is_closed() {
             // It never was under way, so that a closing producer does not count it.
             return Err(Later::Never(Box::new(not_admitted(Full::Closed, parcel))));
         }
+        let now = producer.client().shared().clock.now();
+        let order = draft.order(&producer.shared().config, now);
         let under_way = UnderWay::begin(producer, parcel.messages().len(), order.begun);
         let waiting = Waiting { under_way, parcel, order, closing: None };
         let (client, shared) = (waiting.client(), waiting.shared());
-        let now = client.clock.now();
         // A topic in the snapshot is valid: the common case checks and copies no name.
         let Some(route) = client.routes.known(waiting.parcel.topic(), shared.wish(), now) else {
             return Err(Later::Waiting(waiting));

@@ -34,7 +34,7 @@ pub use delivery::Delivery;
 pub use receipt::{MessageId, SendReceipt, StoreStatus};
 use selector::Destination;
 pub use selector::{ByChance, ByKey, QueueSelector};
-use sending::Order;
+use sending::{Draft, Order};
 pub use sending::{SendFuture, Sending, SendingOneway};
 pub(crate) use tally::Counts;
 use tally::{Tally, Ticket, UnderWay};

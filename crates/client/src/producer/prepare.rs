@@ -97,10 +97,10 @@ fn one(
     packed: Option<Packed>,
     born_timestamp: i64,
 ) -> Result<PreparedMessage, Unfit> {
-    let properties = match encode(client, producer, &mut message, born_timestamp) {
-        Ok(properties) => properties,
-        Err((kind, code, why)) => return Err(Unfit { parcel: Parcel::One(message), kind, code, why }),
-    };
+    let mut properties = String::new();
+    if let Err((kind, code, why)) = encode(client, producer, &mut message, born_timestamp, &mut properties) {
+        return Err(Unfit { parcel: Parcel::One(message), kind, code, why });
+    }
     let (body, flag) = packed.unwrap_or_else(|| compressed(producer.config.compression, message.body()));
     Ok(PreparedMessage { body, properties, sys_flag: flag.0, born_timestamp, parcel: Parcel::One(message) })
 }
@@ -117,9 +117,11 @@ fn whole_batch(
     born_timestamp: i64,
 ) -> Result<PreparedMessage, Unfit> {
     let mut body = Vec::with_capacity(messages.iter().map(encoded_len).sum());
+    let mut properties = String::new();
     for (n, message) in messages.iter_mut().enumerate() {
-        match encode(client, producer, message, born_timestamp) {
-            Ok(properties) => encode_entry(message.flag_value(), message.body(), &properties, &mut body),
+        properties.clear();
+        match encode(client, producer, message, born_timestamp, &mut properties) {
+            Ok(()) => encode_entry(message.flag_value(), message.body(), &properties, &mut body),
             Err((kind, code, why)) => {
                 let why = format!("message {n} of the batch: {why}");
                 return Err(Unfit { parcel: Parcel::Batch(messages), kind, code, why });
@@ -132,30 +134,31 @@ fn whole_batch(
         let (kind, code) = (SendErrorKind::TooLarge, ErrorCode::TOO_LARGE);
         return Err(Unfit { parcel: Parcel::Batch(messages), kind, code, why });
     }
-    let mut properties = String::new();
+    properties.clear();
     let waits = messages.first().is_none_or(Message::waits_for_store);
     encode_wait(waits, &mut properties);
     let parcel = Parcel::Batch(messages);
     Ok(PreparedMessage { body: body.into(), properties, sys_flag: 0, born_timestamp, parcel })
 }
 
-/// Checks one message and gives it its id; its properties as they travel.
+/// Checks one message, gives it its id, and appends its properties as they travel.
 fn encode(
     client: &SharedClient,
     producer: &Shared,
     message: &mut Message,
     born_timestamp: i64,
-) -> Result<String, Misfit> {
+    properties: &mut String,
+) -> Result<(), Misfit> {
     check(message, producer.config.max_message_size)?;
     let unique_id = message.unique_id().unwrap_or_else(|| client.unique_ids.next(born_timestamp));
     message.set_unique_id(unique_id);
-    let properties = encode_properties(message, unique_id);
+    encode_properties(message, unique_id, properties);
     if properties.len() > MAX_PROPERTIES {
         let length = properties.len();
         let why = format!("its properties take {length} bytes, and brokers store at most {MAX_PROPERTIES}");
         return Err((SendErrorKind::TooLarge, ErrorCode::TOO_LARGE, why));
     }
-    Ok(properties)
+    Ok(())
 }
 
 /// What is wrong with a message.
@@ -222,12 +225,11 @@ fn check(message: &Message, max_message_size: usize) -> Result<(), Misfit> {
 }
 
 /// The user's properties, then ours.
-fn encode_properties(message: &Message, unique_id: UniqueId) -> String {
+fn encode_properties(message: &Message, unique_id: UniqueId, text: &mut String) {
     let user = message.raw_properties();
-    let mut text = String::with_capacity(user.encoded_len() + OWN);
-    user.encode_into(&mut text);
-    encode_own_properties(message.waits_for_store(), unique_id, &mut text);
-    text
+    text.reserve(user.encoded_len() + OWN);
+    user.encode_into(text);
+    encode_own_properties(message.waits_for_store(), unique_id, text);
 }
 
 fn encode_own_properties(waits_for_store: bool, unique_id: UniqueId, text: &mut String) {

@@ -7,7 +7,7 @@ use maxq_protocol::{
     message::{UniqueId, UniqueIdText},
 };
 
-use crate::{Attempt, MessageQueue};
+use crate::{Attempt, MessageQueue, remoting::answer::OffsetId};
 
 /// The unique id that the client gave a message (property `UNIQ_KEY`): 32 hex digits. What Apache's client calls
 /// `msgId`.
@@ -126,7 +126,7 @@ impl StoreStatus {
 #[derive(Clone, Debug)]
 pub struct SendReceipt {
     pub(crate) message_id: MessageId,
-    pub(crate) offset_id: String,
+    pub(crate) offset_id: OffsetId,
     pub(crate) queue: MessageQueue,
     pub(crate) queue_offset: u64,
     pub(crate) status: StoreStatus,
@@ -150,7 +150,7 @@ impl SendReceipt {
 
     /// The broker's id of the message (its address and commit-log offset), as the broker wrote it.
     pub fn offset_id(&self) -> &str {
-        &self.offset_id
+        self.offset_id.as_str()
     }
 
     /// The queue that the message is in.

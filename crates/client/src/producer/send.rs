@@ -7,7 +7,7 @@ use maxq_policy::{
     Stop, Time, health::PATIENCE, is_outage, judge,
 };
 use maxq_protocol::{
-    RemotingCommand, Request, ResponseCode, Topic,
+    Request, ResponseCode, Topic,
     header::{SendBatchMessage, SendMessage, SendMessageV1, SendMessageV2},
     name::AUTO_CREATE_TOPIC,
 };
@@ -15,7 +15,8 @@ use maxq_protocol::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DEFAULT_TOPIC_QUEUES, MessageId, Order, Producer, SendReceipt, Shared, StoreStatus, Ticket, UnderWay,
+    DEFAULT_TOPIC_QUEUES, Draft, MessageId, Order, Producer, SendReceipt, Shared, StoreStatus, Ticket,
+    UnderWay,
     begin::{Later, Waiting},
     failure::LastEnd,
     prepare::{Parcel, PreparedMessage},
@@ -27,7 +28,13 @@ use crate::{
     client::Shared as SharedClient,
     error::{SendFailure, blame},
     heartbeat::Beat,
-    remoting::{Answer, Call, CallError, Taken, cause::Cause, end_call, end_cast, pool::Connection},
+    remoting::{
+        AnswerToSend, Call, CallError, Taken,
+        answer::{SendAnswer, Stored},
+        cause::Cause,
+        end_cast, end_send,
+        pool::Connection,
+    },
     route::Route,
 };
 
@@ -35,19 +42,18 @@ use crate::{
 pub(super) fn awaited(
     producer: Producer,
     parcel: Parcel,
-    order: Order,
+    draft: Draft,
 ) -> impl Future<Output = Result<SendReceipt, SendError>> + std::marker::Send {
-    run::<Answered>(Stage::Ordered(producer, parcel, order))
+    run::<Answered>(Stage::Drafted(producer, parcel, draft))
 }
 
 /// Sends without an answer. One frame leaves at most; only what certainly did not leave is tried again.
 pub(super) fn oneway(
     producer: Producer,
     message: Message,
-    mut order: Order,
+    draft: Draft,
 ) -> impl Future<Output = Result<(), SendError>> + std::marker::Send {
-    order.is_oneway = true;
-    run::<Handed>(Stage::Ordered(producer, Parcel::One(message), order))
+    run::<Handed>(Stage::Drafted(producer, Parcel::One(message), draft.oneway()))
 }
 
 /// Sends a message that was admitted already, as a task of its own; see `delivery.rs`.
@@ -68,7 +74,7 @@ pub(super) async fn enqueued(
 /// How far a send has come. Its future holds one of these, and nothing twice.
 #[expect(clippy::large_enum_variant, reason = "it lives in a future that is boxed once")]
 enum Stage {
-    Ordered(Producer, Parcel, Order),
+    Drafted(Producer, Parcel, Draft),
     Begun(Send, Time),
     Over,
 }
@@ -79,8 +85,8 @@ type Wait = Pin<Box<dyn Future<Output = Result<(Send, Time), SendFailure>> + std
 impl Stage {
     /// Begins the send, or says what it has to wait for first.
     fn begin(&mut self) -> Result<Option<Wait>, SendError> {
-        if let Self::Ordered(producer, parcel, order) = mem::replace(self, Self::Over) {
-            match Send::begin(producer, parcel, order) {
+        if let Self::Drafted(producer, parcel, draft) = mem::replace(self, Self::Over) {
+            match Send::begin(producer, parcel, draft) {
                 Ok((send, now)) => *self = Self::Begun(send, now),
                 Err(Later::Waiting(waiting)) => return Ok(Some(Box::pin(waiting.wait()))),
                 Err(Later::Never(failure)) => return Err((*failure).into()),
@@ -268,8 +274,8 @@ impl Send {
     /// One attempt; a receipt ends the send.
     async fn attempt(&mut self, aim: &Aim<'_>, began: Time, until: Time) -> Option<SendReceipt> {
         let result = match self.connection(aim).await {
-            Ok(connection) => match self.begin_call(&connection, aim, until) {
-                Ok(answer) => end_call(connection, answer).await,
+            Ok(connection) => match self.begin_send(&connection, aim, until) {
+                Ok(answer) => end_send(connection, answer).await,
                 Err(error) => Err(error),
             },
             Err(error) => Err(error),
@@ -277,7 +283,7 @@ impl Send {
         let now = self.client().clock.now();
         let attempt = self.attempt_at(aim, now.since(began));
         match result {
-            Ok(answer) => self.observe_answer(now, aim, attempt, &answer),
+            Ok(answer) => self.observe_answer(now, aim, attempt, answer),
             Err(error) => {
                 self.observe_silence(now, aim, attempt, &error);
                 None
@@ -304,15 +310,20 @@ impl Send {
         None
     }
 
-    fn begin_call(&self, connection: &Connection, aim: &Aim<'_>, until: Time) -> Result<Answer, CallError> {
+    fn begin_send(
+        &self,
+        connection: &Connection,
+        aim: &Aim<'_>,
+        until: Time,
+    ) -> Result<AnswerToSend, CallError> {
         let header = self.header(&aim.broker.name, aim.queue_id);
         let remoting = &self.client().remoting;
         if self.prepared.is_batch() {
-            remoting.begin_call(connection, self.call(&SendBatchMessage(header), aim.since, until))
+            remoting.begin_send(connection, self.call(&SendBatchMessage(header), aim.since, until))
         } else if aim.health.speaks_v1() {
-            remoting.begin_call(connection, self.call(&SendMessageV1(header), aim.since, until))
+            remoting.begin_send(connection, self.call(&SendMessageV1(header), aim.since, until))
         } else {
-            remoting.begin_call(connection, self.call(&SendMessageV2(header), aim.since, until))
+            remoting.begin_send(connection, self.call(&SendMessageV2(header), aim.since, until))
         }
     }
 
@@ -390,16 +401,16 @@ impl Send {
         now: Time,
         aim: &Aim<'_>,
         mut attempt: Attempt,
-        answer: &RemotingCommand,
+        answer: SendAnswer,
     ) -> Option<SendReceipt> {
-        let (code, remark) = (answer.response_code(), answer.remark.as_deref().unwrap_or_default());
+        let (code, remark) = (answer.code(), answer.remark().unwrap_or_default());
         let action = match judge(code, remark) {
             // A batch has one form only.
             Action::LongForm if self.prepared.is_batch() => Action::Refused,
             action => action,
         };
         attempt.code = Some(code.0);
-        attempt.remark = answer.remark.as_deref().map(Into::into);
+        attempt.remark = answer.remark().map(Into::into);
         if action != Action::Stored {
             if is_outage(code, remark) {
                 self.blame_broker(now, aim, &attempt, Failure::Other);
@@ -414,7 +425,7 @@ impl Send {
             return None;
         }
         self.tell(&attempt.address, aim.health.observe_success(now, attempt.elapsed));
-        let Some(stored) = Stored::read(answer) else {
+        let Some(stored) = answer.into_stored() else {
             attempt.remark = Some("the answer says success, but not where the message is stored".into());
             self.last = LastEnd::BadAnswer;
             self.unanswered = true;
@@ -550,22 +561,5 @@ pub(super) async fn unless<F: Future>(closing: Option<&CancellationToken>, futur
     match closing {
         Some(closing) => closing.run_until_cancelled(future).await,
         None => Some(future.await),
-    }
-}
-
-/// What a broker says of a stored message. Read by hand from the fields: this is the way of every answer.
-struct Stored {
-    offset_id: String,
-    queue_id: i32,
-    queue_offset: u64,
-}
-
-impl Stored {
-    fn read(answer: &RemotingCommand) -> Option<Self> {
-        Some(Self {
-            offset_id: answer.ext.get("msgId")?.to_owned(),
-            queue_id: answer.ext.get("queueId")?.parse().ok()?,
-            queue_offset: answer.ext.get("queueOffset")?.parse().ok()?,
-        })
     }
 }

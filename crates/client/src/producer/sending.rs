@@ -11,7 +11,7 @@ use std::{
 use maxq_policy::{RetryPolicy, Time};
 
 use super::{Delivery, Destination, Producer, QueueSelector, SendReceipt, begin, prepare::Parcel, send};
-use crate::{Message, MessageQueue, SendError};
+use crate::{Message, MessageQueue, ProducerConfig, SendError};
 
 /// A send that has not begun. Await it for a receipt, or end it with [`oneway`](Self::oneway). Dropped, nothing
 /// happened.
@@ -39,34 +39,32 @@ use crate::{Message, MessageQueue, SendError};
 pub struct Sending {
     producer: Producer,
     message: Message,
-    to: Option<Box<Destination>>,
-    /// From when its deadline counts.
-    begun: Option<Time>,
-    deadline: Option<Time>,
-    retry: Option<RetryPolicy>,
+    draft: Draft,
 }
 
 impl Sending {
     pub(super) const fn new(producer: Producer, message: Message) -> Self {
-        Self { producer, message, to: None, begun: None, deadline: None, retry: None }
+        let draft = Draft { to: None, begun: None, deadline: None, retry: None, is_oneway: false };
+        Self { producer, message, draft }
     }
 
     /// Sends to this queue alone. It is tried again only where the message was certainly not stored.
     pub fn to(mut self, queue: MessageQueue) -> Self {
-        self.to = Some(Box::new(Destination::Queue(queue)));
+        self.draft.to = Some(Box::new(Destination::Queue(queue)));
         self
     }
 
     /// Lets `selector` choose the queue, once; then as [`to`](Self::to). The last of both counts.
     pub fn select_by(mut self, selector: impl QueueSelector) -> Self {
-        self.to = Some(Box::new(Destination::Selected(Box::new(selector))));
+        self.draft.to = Some(Box::new(Destination::Selected(Box::new(selector))));
         self
     }
 
-    /// How long the send may take in all, counted from now. Default: the producer's (3 s).
+    /// How long the send may take in all, counted from now. Default: the producer's (3 s), counted from when it is first
+    /// polled.
     pub fn timeout(mut self, total: Duration) -> Self {
         let now = self.producer.client().shared().clock.now();
-        (self.begun, self.deadline) = (Some(now), Some(now + total));
+        (self.draft.begun, self.draft.deadline) = (Some(now), Some(now + total));
         self
     }
 
@@ -74,13 +72,13 @@ impl Sending {
     pub fn deadline(mut self, at: std::time::Instant) -> Self {
         let clock = self.producer.client().shared().clock;
         let now = clock.now();
-        (self.begun, self.deadline) = (Some(now), Some(clock.at_std(now, at)));
+        (self.draft.begun, self.draft.deadline) = (Some(now), Some(clock.at_std(now, at)));
         self
     }
 
     /// When the send tries again. Default: the producer's.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
-        self.retry = Some(policy);
+        self.draft.retry = Some(policy);
         self
     }
 
@@ -123,14 +121,42 @@ impl Sending {
         &self.message
     }
 
-    pub(super) fn into_order(self) -> (Producer, Message, Order) {
-        let config = &self.producer.shared().config;
-        let clock = self.producer.client().shared().clock;
-        let begun = self.begun.unwrap_or_else(|| clock.now());
-        let deadline = self.deadline.unwrap_or(begun + config.timeout);
-        let mut policy = self.retry.unwrap_or(config.retry);
-        policy.retry_after_unknown &= self.to.is_none();
-        (self.producer, self.message, Order { begun, deadline, policy, to: self.to, is_oneway: false })
+    pub(super) fn into_draft(self) -> (Producer, Message, Draft) {
+        (self.producer, self.message, self.draft)
+    }
+
+    /// As it is to be done if it begins now.
+    fn into_order(self) -> (Producer, Message, Order) {
+        let (producer, message, draft) = self.into_draft();
+        let order = draft.order(&producer.shared().config, producer.client().shared().clock.now());
+        (producer, message, order)
+    }
+}
+
+/// What the user said of how one send is to be done.
+#[derive(Debug)]
+pub(super) struct Draft {
+    to: Option<Box<Destination>>,
+    /// From when its deadline counts.
+    begun: Option<Time>,
+    deadline: Option<Time>,
+    retry: Option<RetryPolicy>,
+    is_oneway: bool,
+}
+
+impl Draft {
+    pub(super) const fn oneway(mut self) -> Self {
+        self.is_oneway = true;
+        self
+    }
+
+    /// How it is to be done if it begins now.
+    pub(super) fn order(self, config: &ProducerConfig, now: Time) -> Order {
+        let Self { to, begun, deadline, retry, is_oneway } = self;
+        let begun = begun.unwrap_or(now);
+        let mut policy = retry.unwrap_or(config.retry);
+        policy.retry_after_unknown &= to.is_none();
+        Order { begun, deadline: deadline.unwrap_or(begun + config.timeout), policy, to, is_oneway }
     }
 }
 
@@ -186,8 +212,8 @@ impl IntoFuture for Sending {
     type IntoFuture = SendFuture<SendReceipt>;
 
     fn into_future(self) -> SendFuture<SendReceipt> {
-        let (producer, message, order) = self.into_order();
-        SendFuture(Box::pin(send::awaited(producer, Parcel::One(message), order)))
+        let (producer, message, draft) = self.into_draft();
+        SendFuture(Box::pin(send::awaited(producer, Parcel::One(message), draft)))
     }
 }
 
@@ -213,15 +239,15 @@ impl IntoFuture for SendingOneway {
     type IntoFuture = SendFuture<()>;
 
     fn into_future(self) -> SendFuture<()> {
-        let (producer, message, order) = self.0.into_order();
-        SendFuture(Box::pin(send::oneway(producer, message, order)))
+        let (producer, message, draft) = self.0.into_draft();
+        SendFuture(Box::pin(send::oneway(producer, message, draft)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Client, ClientConfig, ProducerConfig};
+    use crate::{Client, ClientConfig};
 
     /// glibc serves blocks up to this size from a list of the thread's own; larger ones cost several times as much.
     const CHEAP_BLOCK: usize = 1_032;
@@ -230,11 +256,11 @@ mod tests {
     async fn the_future_of_a_send_fits_a_cheap_block() {
         let client = Client::lazy(ClientConfig::new("127.0.0.1:1")).unwrap();
         let producer = client.producer(ProducerConfig::new("tests")).unwrap();
-        let (producer, message, order) = producer.send(Message::new("T", "x")).into_order();
-        let awaited = size_of_val(&send::awaited(producer.clone(), Parcel::One(message), order));
+        let (producer, message, draft) = producer.send(Message::new("T", "x")).into_draft();
+        let awaited = size_of_val(&send::awaited(producer.clone(), Parcel::One(message), draft));
         assert!(awaited <= CHEAP_BLOCK, "{awaited} bytes");
-        let (producer, message, order) = producer.send(Message::new("T", "x")).into_order();
-        let oneway = size_of_val(&send::oneway(producer, message, order));
+        let (producer, message, draft) = producer.send(Message::new("T", "x")).into_draft();
+        let oneway = size_of_val(&send::oneway(producer, message, draft));
         assert!(oneway <= CHEAP_BLOCK, "{oneway} bytes");
     }
 }

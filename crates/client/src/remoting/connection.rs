@@ -16,15 +16,16 @@ use std::{
     time::Duration,
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use maxq_policy::{BrokerHealth, Failure, Time};
-use maxq_protocol::{FrameReader, RemotingCommand, ResponseCode};
+use maxq_protocol::{FrameReader, RemotingCommand, ResponseCode, StoredReader};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite},
     sync::{mpsc, oneshot},
 };
 
 use super::{
+    answer::SendAnswer,
     cause::Cause,
     connect::Stream,
     inflight::{Inflight, Written},
@@ -59,6 +60,8 @@ pub(crate) struct Post {
 pub(crate) enum Waiter {
     /// For the answer.
     Answer(oneshot::Sender<Result<RemotingCommand, Unanswered>>),
+    /// For the answer to a send.
+    Stored(oneshot::Sender<Result<SendAnswer, Unanswered>>),
     /// For the socket to take the whole frame; a one-way request is never answered.
     Taken(oneshot::Sender<Result<(), Unanswered>>),
 }
@@ -76,6 +79,7 @@ impl Waiter {
     pub(super) fn is_gone(&self) -> bool {
         match self {
             Self::Answer(waiter) => waiter.is_closed(),
+            Self::Stored(waiter) => waiter.is_closed(),
             Self::Taken(waiter) => waiter.is_closed(),
         }
     }
@@ -84,6 +88,7 @@ impl Waiter {
     pub(super) fn fail(self, end: Unanswered) {
         match self {
             Self::Answer(waiter) => drop(waiter.send(Err(end))),
+            Self::Stored(waiter) => drop(waiter.send(Err(end))),
             Self::Taken(waiter) => drop(waiter.send(Err(end))),
         }
     }
@@ -152,6 +157,7 @@ struct Driver {
     untaken_nearest: Time,
     input: BytesMut,
     frames: FrameReader,
+    answers: StoredReader,
     last_heard: Time,
     timing: Timing,
     lanes: Lanes,
@@ -194,6 +200,7 @@ impl Driver {
             untaken_nearest: Time::NEVER,
             input: BytesMut::with_capacity(READ),
             frames: FrameReader::new(),
+            answers: StoredReader::new(&FrameReader::new()),
             last_heard: clock.now(),
             timing: Timing::new(clock.now()),
             lanes: Lanes::default(),
@@ -348,7 +355,7 @@ impl Driver {
         }
         let end = self.outbox.push(&post.head, post.body);
         match post.waiter {
-            Waiter::Answer(_) => {
+            Waiter::Answer(_) | Waiter::Stored(_) => {
                 let permit = post.permit.upgrade();
                 if let Some(permit) = &permit {
                     self.lanes.begin(permit);
@@ -384,24 +391,50 @@ impl Driver {
         self.last_heard = self.clock.now();
         self.timing.observe_clock(self.last_heard);
         self.listening_until = None;
-        while let Some(command) = self.frames.next(&mut self.input).map_err(Cause::Protocol)? {
+        loop {
+            if self.dispatch_stored() {
+                continue;
+            }
+            let Some(command) = self.frames.next(&mut self.input).map_err(Cause::Protocol)? else {
+                return Ok(());
+            };
             if !command.is_response() {
                 self.answer_inbound(&command);
-            } else if let Some((Flying { waiter: Waiter::Answer(waiter), permit, begun }, encoded, end)) =
-                self.inflight.take(command.opaque)
-            {
-                let parts = self.timing.observe_answer(Round { begun, encoded, end });
-                if let Some(permit) = permit {
-                    self.lanes.answered(&permit, parts);
+            } else if let Some((flying, encoded, end)) = self.inflight.take(command.opaque) {
+                self.observe_answer(&flying, encoded, end);
+                match flying.waiter {
+                    Waiter::Answer(waiter) => drop(waiter.send(Ok(command))),
+                    Waiter::Stored(waiter) => drop(waiter.send(Ok(SendAnswer::Other(Box::new(command))))),
+                    Waiter::Taken(_) => {}
                 }
-                drop(waiter.send(Ok(command)));
             } else {
                 // Normal after a time-out or a cancelled call. And a sign that the server is awake again.
                 tracing::trace!(opaque = command.opaque, "answer without a waiter");
                 self.healths.tell(&self.address, self.health.observe_sign_of_life(self.last_heard));
             }
         }
-        Ok(())
+    }
+
+    /// The usual answer to a send, read in place. `false` says that what comes next is to be read the long way.
+    fn dispatch_stored(&mut self) -> bool {
+        let Some((reply, length)) = self.answers.look(&self.input) else { return false };
+        let is_send = |flying: &Flying| matches!(flying.waiter, Waiter::Stored(_));
+        let Some((flying, encoded, end)) = self.inflight.take_if(reply.opaque, is_send) else { return false };
+        let answer = SendAnswer::Stored(reply.into());
+        self.input.advance(length);
+        self.observe_answer(&flying, encoded, end);
+        if let Waiter::Stored(waiter) = flying.waiter {
+            drop(waiter.send(Ok(answer)));
+        }
+        true
+    }
+
+    /// The figures of an answered request.
+    fn observe_answer(&mut self, flying: &Flying, encoded: Time, end: u64) {
+        let parts = self.timing.observe_answer(Round { begun: flying.begun, encoded, end });
+        if let Some(permit) = &flying.permit {
+            self.lanes.answered(permit, parts);
+        }
     }
 
     /// Requests from a broker use the broker's own opaques. No role that serves them is registered, so they get the

@@ -1,7 +1,7 @@
 //! Requests that were written, by opaque, each with its waiter and its deadline.
 
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, VecDeque, hash_map::Entry::Occupied},
     hash::{BuildHasher, Hasher},
 };
 
@@ -74,6 +74,17 @@ impl<W> Inflight<W> {
     /// Takes the waiter of an answered request, with when it was sent and where its frame ends in the stream.
     pub(super) fn take(&mut self, opaque: i32) -> Option<(W, Time, u64)> {
         self.entries.remove(&opaque).map(|entry| (entry.waiter, entry.sent, entry.end))
+    }
+
+    /// As [`take`](Self::take), if the waiter is such a one.
+    pub(super) fn take_if(&mut self, opaque: i32, is: impl FnOnce(&W) -> bool) -> Option<(W, Time, u64)> {
+        match self.entries.entry(opaque) {
+            Occupied(entry) if is(&entry.get().waiter) => {
+                let Entry { waiter, sent, end, .. } = entry.remove();
+                Some((waiter, sent, end))
+            }
+            _ => None,
+        }
     }
 
     /// No entry expires before this.

@@ -1,5 +1,6 @@
 //! Requests to addresses. Nothing above this module knows sockets.
 
+pub(crate) mod answer;
 pub(crate) mod cause;
 pub(crate) mod connect;
 pub(crate) mod connection;
@@ -25,6 +26,7 @@ use maxq_protocol::{
 use tokio::sync::oneshot;
 
 use crate::{admission::Permit, config::Mapping};
+use answer::SendAnswer;
 use cause::Cause;
 use connection::{Post, Unanswered, Waiter};
 use pool::{Connection, Pool};
@@ -141,6 +143,17 @@ impl Remoting {
         Ok(answer)
     }
 
+    /// As [`begin_call`](Self::begin_call), for a send.
+    pub(crate) fn begin_send<R: Request>(
+        &self,
+        connection: &Connection,
+        call: Call<'_, R>,
+    ) -> Result<AnswerToSend, CallError> {
+        let (waiter, answer) = oneshot::channel();
+        self.post(connection, call, Flags::REQUEST, Waiter::Stored(waiter))?;
+        Ok(answer)
+    }
+
     /// Hands a one-way request to the connection task.
     pub(crate) fn begin_cast<R: Request>(
         &self,
@@ -209,6 +222,8 @@ impl Remoting {
 
 /// The answer to a call that has begun.
 pub(crate) type Answer = oneshot::Receiver<Result<RemotingCommand, Unanswered>>;
+/// The answer to a send that has begun.
+pub(crate) type AnswerToSend = oneshot::Receiver<Result<SendAnswer, Unanswered>>;
 /// Whether the socket took a one-way request.
 pub(crate) type Taken = oneshot::Receiver<Result<(), Unanswered>>;
 
@@ -222,6 +237,18 @@ pub(crate) async fn end_call(
         connection.retire();
     }
     Ok(command)
+}
+
+/// As [`end_call`], for a send.
+pub(crate) async fn end_send(
+    connection: Arc<Connection>,
+    answer: AnswerToSend,
+) -> Result<SendAnswer, CallError> {
+    let answer = answer.await.map_err(|_| lost_task())??;
+    if answer.code() == ResponseCode::GO_AWAY {
+        connection.retire();
+    }
+    Ok(answer)
 }
 
 /// Waits until the socket has taken the request.
