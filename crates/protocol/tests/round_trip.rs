@@ -12,8 +12,10 @@ use maxq_protocol::{
         CreateTopic, DeleteTopicInNameServer, PullMessage, QueryMessage, QueryMessageReply, SendMessage,
         SendMessageV1, SendMessageV2, SendReply,
     },
-    message::{OffsetMessageId, Properties, StoredMessage, SysFlag, UniqueId, UniqueIdText, batch},
-    serialize::{Envelope, write_request_head},
+    message::{
+        OffsetMessageId, Properties, SentProperties, StoredMessage, SysFlag, UniqueId, UniqueIdText, batch,
+    },
+    serialize::{Envelope, SendFill, SendHead, write_request_head},
 };
 use proptest::{collection::vec, option, prelude::*};
 use serde_json::Value;
@@ -44,6 +46,37 @@ proptest! {
         long.version = Version::OURS;
         let read = FrameReader::new().next(&mut BytesMut::from(&short[..])).unwrap().unwrap();
         prop_assert_eq!(read, long);
+    }
+
+    #[test]
+    fn a_filled_head_is_the_head_that_is_written_with_care(
+        send in send(),
+        user in vec((any::<String>(), any::<String>()), 0..3),
+        waits_for_store in any::<bool>(),
+        numbers in any::<(i32, i32, i64, i32, i32, i32)>(),
+        id in any::<([u8; 10], u32, u16)>(),
+    ) {
+        let Some(head) = SendHead::new(&send) else { return Ok(()) };
+        let (user, unique_id) = (Properties::from_iter(user), UniqueId::new(id.0, id.1, id.2));
+        let properties = SentProperties { user: &user, waits_for_store, unique_id };
+        let (queue_id, sys_flag, born_timestamp, flag, opaque, flags) = numbers;
+        let mut filled = b"before".to_vec();
+        let fill = SendFill { queue_id, sys_flag, born_timestamp, flag, properties };
+        head.write(&fill, opaque, Flags(flags), 1_000, &mut filled);
+        let mut text = String::new();
+        properties.encode_into(&mut text);
+        let send = SendMessage { queue_id, sys_flag, born_timestamp, flag, properties: text.into(), ..send };
+        let envelope = Envelope { opaque, flags: Flags(flags), encoding: HeaderEncoding::Json };
+        let mut written = b"before".to_vec();
+        write_request_head(&SendMessageV2(send), &ExtFields::new(), envelope, 1_000, &mut written);
+        prop_assert_eq!(String::from_utf8_lossy(&filled[14..]), String::from_utf8_lossy(&written[14..]));
+        prop_assert_eq!(filled, written);
+    }
+
+    #[test]
+    fn a_usual_name_has_a_head(group in "[%|a-zA-Z0-9_-]{1,20}", topic in "[%|a-zA-Z0-9_-]{1,20}") {
+        let send = SendMessage { producer_group: group.into(), topic: topic.into(), ..SendMessage::default() };
+        prop_assert!(SendHead::new(&send).is_some());
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod batch;
 mod begin;
 mod delivery;
 mod failure;
+mod head;
 mod prepare;
 mod receipt;
 mod selector;
@@ -31,6 +32,7 @@ use crate::{
 };
 pub use batch::{BatchError, BatchErrorKind, BatchReceipt, MessageBatch, SendingBatch};
 pub use delivery::Delivery;
+pub(crate) use head::Heads;
 pub use receipt::{MessageId, SendReceipt, StoreStatus};
 use selector::Destination;
 pub use selector::{ByChance, ByKey, QueueSelector};

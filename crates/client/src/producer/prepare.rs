@@ -5,7 +5,7 @@ use maxq_protocol::{
     Topic,
     compression::{Compression, compress},
     message::{
-        SysFlag, UniqueId,
+        SentProperties, SysFlag, UniqueId,
         batch::{self, encode_entry},
         property,
     },
@@ -61,7 +61,6 @@ pub(super) struct PreparedMessage {
     pub(super) parcel: Parcel,
     /// As it travels: compressed where that pays.
     pub(super) body: Bytes,
-    pub(super) properties: String,
     pub(super) sys_flag: i32,
     pub(super) born_timestamp: i64,
 }
@@ -97,12 +96,11 @@ fn one(
     packed: Option<Packed>,
     born_timestamp: i64,
 ) -> Result<PreparedMessage, Unfit> {
-    let mut properties = String::new();
-    if let Err((kind, code, why)) = encode(client, producer, &mut message, born_timestamp, &mut properties) {
+    if let Err((kind, code, why)) = check_and_name(client, producer, &mut message, born_timestamp) {
         return Err(Unfit { parcel: Parcel::One(message), kind, code, why });
     }
     let (body, flag) = packed.unwrap_or_else(|| compressed(producer.config.compression, message.body()));
-    Ok(PreparedMessage { body, properties, sys_flag: flag.0, born_timestamp, parcel: Parcel::One(message) })
+    Ok(PreparedMessage { body, sys_flag: flag.0, born_timestamp, parcel: Parcel::One(message) })
 }
 
 /// Apache's `MessageBatch.encode`: one entry after the other, never compressed.
@@ -119,9 +117,12 @@ fn whole_batch(
     let mut body = Vec::with_capacity(messages.iter().map(encoded_len).sum());
     let mut properties = String::new();
     for (n, message) in messages.iter_mut().enumerate() {
-        properties.clear();
-        match encode(client, producer, message, born_timestamp, &mut properties) {
-            Ok(()) => encode_entry(message.flag_value(), message.body(), &properties, &mut body),
+        match check_and_name(client, producer, message, born_timestamp) {
+            Ok(unique_id) => {
+                properties.clear();
+                sent(message, unique_id).encode_into(&mut properties);
+                encode_entry(message.flag_value(), message.body(), &properties, &mut body);
+            }
             Err((kind, code, why)) => {
                 let why = format!("message {n} of the batch: {why}");
                 return Err(Unfit { parcel: Parcel::Batch(messages), kind, code, why });
@@ -134,31 +135,30 @@ fn whole_batch(
         let (kind, code) = (SendErrorKind::TooLarge, ErrorCode::TOO_LARGE);
         return Err(Unfit { parcel: Parcel::Batch(messages), kind, code, why });
     }
-    properties.clear();
-    let waits = messages.first().is_none_or(Message::waits_for_store);
-    encode_wait(waits, &mut properties);
     let parcel = Parcel::Batch(messages);
-    Ok(PreparedMessage { body: body.into(), properties, sys_flag: 0, born_timestamp, parcel })
+    Ok(PreparedMessage { body: body.into(), sys_flag: 0, born_timestamp, parcel })
 }
 
-/// Checks one message, gives it its id, and appends its properties as they travel.
-fn encode(
+/// Checks one message and gives it its id.
+fn check_and_name(
     client: &SharedClient,
     producer: &Shared,
     message: &mut Message,
     born_timestamp: i64,
-    properties: &mut String,
-) -> Result<(), Misfit> {
+) -> Result<UniqueId, Misfit> {
     check(message, producer.config.max_message_size)?;
     let unique_id = message.unique_id().unwrap_or_else(|| client.unique_ids.next(born_timestamp));
     message.set_unique_id(unique_id);
-    encode_properties(message, unique_id, properties);
-    if properties.len() > MAX_PROPERTIES {
-        let length = properties.len();
+    let length = sent(message, unique_id).encoded_len();
+    if length > MAX_PROPERTIES {
         let why = format!("its properties take {length} bytes, and brokers store at most {MAX_PROPERTIES}");
         return Err((SendErrorKind::TooLarge, ErrorCode::TOO_LARGE, why));
     }
-    Ok(())
+    Ok(unique_id)
+}
+
+const fn sent(message: &Message, unique_id: UniqueId) -> SentProperties<'_> {
+    SentProperties { user: message.raw_properties(), waits_for_store: message.waits_for_store(), unique_id }
 }
 
 /// What is wrong with a message.
@@ -168,6 +168,25 @@ impl PreparedMessage {
     /// The id of the only message, or of the first of a batch.
     pub(super) fn unique_id(&self) -> UniqueId {
         self.parcel.first().unique_id().expect("preparing gives every message its id")
+    }
+
+    /// The properties of a message that travels alone.
+    pub(super) fn sent_properties(&self) -> Option<SentProperties<'_>> {
+        match &self.parcel {
+            Parcel::One(message) => Some(sent(message, self.unique_id())),
+            Parcel::Batch(_) => None,
+        }
+    }
+
+    /// The properties as they travel in the header. A batch has those of its messages in its body, and here whether the
+    /// store is waited for.
+    pub(super) fn properties(&self) -> String {
+        let mut text = String::new();
+        match self.sent_properties() {
+            Some(sent) => sent.encode_into(&mut text),
+            None => encode_wait(self.parcel.first().waits_for_store(), &mut text),
+        }
+        text
     }
 
     pub(super) const fn is_batch(&self) -> bool {
@@ -224,34 +243,18 @@ fn check(message: &Message, max_message_size: usize) -> Result<(), Misfit> {
     Ok(())
 }
 
-/// The user's properties, then ours.
-fn encode_properties(message: &Message, unique_id: UniqueId, text: &mut String) {
-    let user = message.raw_properties();
-    text.reserve(user.encoded_len() + OWN);
-    user.encode_into(text);
-    encode_own_properties(message.waits_for_store(), unique_id, text);
-}
-
-fn encode_own_properties(waits_for_store: bool, unique_id: UniqueId, text: &mut String) {
-    encode_wait(waits_for_store, text);
-    encode_property(property::UNIQ_KEY, &unique_id.to_text(), text);
-}
-
 fn encode_wait(waits_for_store: bool, text: &mut String) {
-    encode_property(property::WAIT, if waits_for_store { "true" } else { "false" }, text);
-}
-
-fn encode_property(name: &str, value: &str, text: &mut String) {
-    text.push_str(name);
+    text.push_str(property::WAIT);
     text.push('\u{1}');
-    text.push_str(value);
+    text.push_str(if waits_for_store { "true" } else { "false" });
     text.push('\u{2}');
 }
 
 /// Bytes that a message takes in a batch, exactly.
 pub(super) fn encoded_len(message: &Message) -> usize {
-    let own = OWN + usize::from(!message.waits_for_store());
-    batch::encoded_len(message.body().len(), message.raw_properties().encoded_len() + own)
+    // Every id has the same length.
+    let properties = sent(message, UniqueId::new([0; 10], 0, 0)).encoded_len();
+    batch::encoded_len(message.body().len(), properties)
 }
 
 /// A body as it travels, and how that is said.
@@ -287,7 +290,5 @@ pub(super) fn compressed(choice: CompressionChoice, body: &Bytes) -> Packed {
     }
 }
 
-/// Bytes of `WAIT 0x01 true 0x02 UNIQ_KEY 0x01 .. 0x02`, with 32 digits of id.
-const OWN: usize = 4 + 1 + 4 + 1 + 8 + 1 + 32 + 1;
 /// Larger bodies are compressed elsewhere.
 const HEAVY: usize = 16 * 1024;

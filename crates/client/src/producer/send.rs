@@ -7,9 +7,10 @@ use maxq_policy::{
     Stop, Time, health::PATIENCE, is_outage, judge,
 };
 use maxq_protocol::{
-    Request, ResponseCode, Topic,
+    HeaderEncoding, ResponseCode, Topic,
     header::{SendBatchMessage, SendMessage, SendMessageV1, SendMessageV2},
     name::AUTO_CREATE_TOPIC,
+    serialize::{SendFill, SendHead},
 };
 
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use super::{
     UnderWay,
     begin::{Later, Waiting},
     failure::LastEnd,
+    head::FilledHead,
     prepare::{Parcel, PreparedMessage},
     receipt::Attempts,
 };
@@ -29,7 +31,7 @@ use crate::{
     error::{SendFailure, blame},
     heartbeat::Beat,
     remoting::{
-        AnswerToSend, Call, CallError, Taken,
+        AnswerToSend, Call, CallError, Head, Taken,
         answer::{SendAnswer, Stored},
         cause::Cause,
         end_cast, end_send,
@@ -72,7 +74,6 @@ pub(super) async fn enqueued(
 }
 
 /// How far a send has come. Its future holds one of these, and nothing twice.
-#[expect(clippy::large_enum_variant, reason = "it lives in a future that is boxed once")]
 enum Stage {
     Drafted(Producer, Parcel, Draft),
     Begun(Send, Time),
@@ -205,6 +206,8 @@ struct Aim<'b> {
     since: Time,
     dial_until: Time,
     broker: &'b Broker,
+    /// Its place in the route.
+    index: usize,
     queue_id: i32,
     health: &'b BrokerHealth,
 }
@@ -233,6 +236,7 @@ impl Send {
                         since: self.count_attempt(now),
                         dial_until,
                         broker: &info.brokers()[queue.broker],
+                        index: queue.broker,
                         queue_id: queue.queue_id,
                         health: &route.health[queue.broker],
                     };
@@ -316,8 +320,12 @@ impl Send {
         aim: &Aim<'_>,
         until: Time,
     ) -> Result<AnswerToSend, CallError> {
-        let header = self.header(&aim.broker.name, aim.queue_id);
         let remoting = &self.client().remoting;
+        if let Some(filled) = self.filled_head(aim) {
+            return remoting.begin_send(connection, self.call(&filled, aim.since, until));
+        }
+        let properties = self.prepared.properties();
+        let header = self.header(&aim.broker.name, aim.queue_id, &properties);
         if self.prepared.is_batch() {
             remoting.begin_send(connection, self.call(&SendBatchMessage(header), aim.since, until))
         } else if aim.health.speaks_v1() {
@@ -328,13 +336,35 @@ impl Send {
     }
 
     fn begin_cast(&self, connection: &Connection, aim: &Aim<'_>, until: Time) -> Result<Taken, CallError> {
-        let header = self.header(&aim.broker.name, aim.queue_id);
         let remoting = &self.client().remoting;
+        if let Some(filled) = self.filled_head(aim) {
+            return remoting.begin_cast(connection, self.call(&filled, aim.since, until));
+        }
+        let properties = self.prepared.properties();
+        let header = self.header(&aim.broker.name, aim.queue_id, &properties);
         if aim.health.speaks_v1() {
             remoting.begin_cast(connection, self.call(&SendMessageV1(header), aim.since, until))
         } else {
             remoting.begin_cast(connection, self.call(&SendMessageV2(header), aim.since, until))
         }
+    }
+
+    /// The usual head, a send with one-letter names as JSON, which was written before and is filled now.
+    fn filled_head(&self, aim: &Aim<'_>) -> Option<FilledHead<'_>> {
+        let properties = self.prepared.sent_properties()?;
+        if aim.health.speaks_v1() || self.client().remoting.encoding() != HeaderEncoding::Json {
+            return None;
+        }
+        let make = || SendHead::new(&self.header(&aim.broker.name, aim.queue_id, ""));
+        let head = self.route.heads.of(aim.index, &self.producer().group, make)?;
+        let fill = SendFill {
+            queue_id: aim.queue_id,
+            sys_flag: self.prepared.sys_flag,
+            born_timestamp: self.prepared.born_timestamp,
+            flag: self.prepared.flag(),
+            properties,
+        };
+        Some(FilledHead { head, fill })
     }
 
     /// The connection to the queue's broker. From here until the attempt has ended, a cancelled caller leaves an
@@ -360,11 +390,11 @@ impl Send {
         let _ = unless(self.closing.as_ref(), sleep).await;
     }
 
-    fn call<'b, R: Request>(&self, header: &'b R, since: Time, until: Time) -> Call<'b, R> {
+    fn call<'b, R: Head>(&self, header: &'b R, since: Time, until: Time) -> Call<'b, R> {
         Call::new(header, until).prompt().body(self.prepared.body.clone()).paid_by(&self.permit, since)
     }
 
-    fn header<'b>(&'b self, broker_name: &'b str, queue_id: i32) -> SendMessage<'b> {
+    fn header<'b>(&'b self, broker_name: &'b str, queue_id: i32, properties: &'b str) -> SendMessage<'b> {
         SendMessage {
             producer_group: Cow::Borrowed(self.producer().group.as_str()),
             topic: Cow::Borrowed(self.topic.as_str()),
@@ -374,7 +404,7 @@ impl Send {
             sys_flag: self.prepared.sys_flag,
             born_timestamp: self.prepared.born_timestamp,
             flag: self.prepared.flag(),
-            properties: Cow::Borrowed(&self.prepared.properties),
+            properties: Cow::Borrowed(properties),
             reconsume_times: Some(0),
             unit_mode: Some(false),
             max_reconsume_times: None,

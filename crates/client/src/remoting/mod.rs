@@ -72,6 +72,18 @@ pub(crate) struct CallError {
     pub(crate) cause: Arc<Cause>,
 }
 
+/// What stands in front of a body: any request, or one whose head was written before.
+pub(crate) trait Head {
+    /// Appends length words and header.
+    fn write(&self, envelope: Envelope, body_length: usize, out: &mut Vec<u8>);
+}
+
+impl<R: Request> Head for R {
+    fn write(&self, envelope: Envelope, body_length: usize, out: &mut Vec<u8>) {
+        write_request_head(self, &NO_EXTRA, envelope, body_length, out);
+    }
+}
+
 /// One request, ready to be addressed.
 pub(crate) struct Call<'a, R> {
     pub(crate) request: &'a R,
@@ -83,7 +95,7 @@ pub(crate) struct Call<'a, R> {
     prompt: bool,
 }
 
-impl<'a, R: Request> Call<'a, R> {
+impl<'a, R: Head> Call<'a, R> {
     pub(crate) fn new(request: &'a R, deadline: Time) -> Self {
         Self { request, body: Bytes::new(), deadline, permit: Weak::new(), begun: Time::NEVER, prompt: false }
     }
@@ -144,7 +156,7 @@ impl Remoting {
     }
 
     /// As [`begin_call`](Self::begin_call), for a send.
-    pub(crate) fn begin_send<R: Request>(
+    pub(crate) fn begin_send<R: Head>(
         &self,
         connection: &Connection,
         call: Call<'_, R>,
@@ -155,7 +167,7 @@ impl Remoting {
     }
 
     /// Hands a one-way request to the connection task.
-    pub(crate) fn begin_cast<R: Request>(
+    pub(crate) fn begin_cast<R: Head>(
         &self,
         connection: &Connection,
         call: Call<'_, R>,
@@ -173,6 +185,11 @@ impl Remoting {
     /// Whether a connection to `address` is open now.
     pub(crate) fn is_connected(&self, address: &Arc<str>) -> bool {
         self.open(address).is_some()
+    }
+
+    /// How headers are encoded.
+    pub(crate) const fn encoding(&self) -> HeaderEncoding {
+        self.encoding
     }
 
     /// Where `address` is really dialled.
@@ -203,7 +220,7 @@ impl Remoting {
         self.pool.stop();
     }
 
-    fn post<R: Request>(
+    fn post<R: Head>(
         &self,
         connection: &Connection,
         call: Call<'_, R>,
@@ -213,7 +230,7 @@ impl Remoting {
         let opaque = self.opaque.fetch_add(1, Relaxed);
         let envelope = Envelope { opaque, flags, encoding: self.encoding };
         let mut head = Vec::with_capacity(HEAD);
-        write_request_head(call.request, &NO_EXTRA, envelope, call.body.len(), &mut head);
+        call.request.write(envelope, call.body.len(), &mut head);
         let Call { body, deadline, permit, begun, prompt, .. } = call;
         let post = Post { opaque, head, body, deadline, waiter, permit, begun, prompt };
         connection.post(post).map_err(|cause| CallError { phase: Phase::Write, cause })

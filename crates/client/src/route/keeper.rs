@@ -29,6 +29,7 @@ use super::{
 use crate::{
     clock::Clock,
     error::{RouteError, route::DefaultTopic},
+    producer::Heads,
     roles::Roles,
 };
 
@@ -290,12 +291,13 @@ impl Keeper {
         };
         let other_masters = self.census.replace(data.as_deref(), Some(&fetched.data));
         let Fetched { publish, data, name_server } = fetched;
-        let health = match &publish {
+        let health: Arc<[_]> = match &publish {
             Ok(info) => info.brokers().iter().map(|broker| (self.links.health_of)(&broker.address)).collect(),
             Err(_) => Arc::default(),
         };
+        let heads = Arc::new(Heads::new(health.len()));
         let version = self.version;
-        let route = Arc::new(Route { publish, health, data, name_server, version, rotation, used });
+        let route = Arc::new(Route { publish, health, heads, data, name_server, version, rotation, used });
         let mut snapshot = Snapshot::clone(&self.snapshot.load());
         snapshot.insert(topic.clone(), route.clone());
         self.snapshot.store(Arc::new(snapshot));

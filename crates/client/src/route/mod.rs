@@ -20,7 +20,7 @@ use maxq_policy::{BrokerHealth, NoQueues, Origin, PublishInfo, Rotation, Time};
 use maxq_protocol::{Topic, body::TopicRouteData};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{clock::Clock, error::RouteError};
+use crate::{clock::Clock, error::RouteError, producer::Heads};
 pub(crate) use fetch::Fetcher;
 pub(crate) use keeper::{Keeper, Links, Setup};
 pub(crate) use masters::Masters;
@@ -32,6 +32,8 @@ pub(crate) struct Route {
     pub(crate) publish: Result<Arc<PublishInfo>, NoQueues>,
     /// The health of each broker that a producer may write to, in their order.
     pub(crate) health: Arc<[Arc<BrokerHealth>]>,
+    /// What the heads of sends to each of them have in common.
+    pub(crate) heads: Arc<Heads>,
     pub(crate) data: Arc<TopicRouteData>,
     pub(crate) name_server: Arc<str>,
     /// Who reports an error says which version he saw: late news about an old one changes nothing.

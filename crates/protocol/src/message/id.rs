@@ -38,13 +38,23 @@ impl UniqueId {
         u32::from_be_bytes([self.0[10], self.0[11], self.0[12], self.0[13]])
     }
 
-    /// The text without an allocation.
-    pub fn to_text(&self) -> UniqueIdText {
-        let mut text = UniqueIdText { digits: [b'0'; V6_DIGITS], length: V4_DIGITS as u8 };
-        let (pairs, _) = text.digits.as_chunks_mut::<2>();
+    /// Digits of its text.
+    pub const DIGITS: usize = V4_DIGITS;
+
+    /// The digits of its text.
+    pub(crate) fn digits(&self) -> [u8; Self::DIGITS] {
+        let mut digits = [b'0'; Self::DIGITS];
+        let (pairs, _) = digits.as_chunks_mut::<2>();
         for (pair, byte) in pairs.iter_mut().zip(self.0) {
             *pair = hex(byte);
         }
+        digits
+    }
+
+    /// The text without an allocation.
+    pub fn to_text(&self) -> UniqueIdText {
+        let mut text = UniqueIdText { digits: [b'0'; V6_DIGITS], length: V4_DIGITS as u8 };
+        text.digits[..V4_DIGITS].copy_from_slice(&self.digits());
         text
     }
 }

@@ -6,6 +6,8 @@
 mod binary;
 mod json;
 
+pub use json::{SendFill, SendHead};
+
 use crate::{
     DecodeError, DecodeErrorKind as Kind, ExtFields, Flags, LanguageCode, RemotingCommand, RequestCode,
     Version,
@@ -183,6 +185,11 @@ fn write_head(
         HeaderEncoding::Json => json::write(preamble, fields, out),
         HeaderEncoding::Binary => binary::write(preamble, fields, out),
     }
+    put_lengths(start, encoding, body_length, out);
+}
+
+/// Fills the two words in front of a header that begins eight bytes behind `start` and ends with `out`.
+fn put_lengths(start: usize, encoding: HeaderEncoding, body_length: usize, out: &mut [u8]) {
     let header = out.len() - start - 8;
     let length = (4 + header + body_length) as u32;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());

@@ -5,6 +5,7 @@
 //! Read leniently: keys in any order, unknown keys ignored, `language` as name or number, ext values of any scalar
 //! type. Property separators 0x01 and 0x02 must be written as `\u0001` and `\u0002`.
 
+mod head;
 mod quick;
 mod scan;
 mod shape;
@@ -14,6 +15,7 @@ use std::{borrow::Cow, fmt};
 use bytes::Bytes;
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 
+pub use self::head::{SendFill, SendHead};
 use self::scan::plain_len;
 pub(super) use self::shape::Shape;
 use super::{Fields, HeaderEncoding, MAX_FIELDS, Preamble, USUAL_FIELDS};

@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use super::{quick::Scan, scan::text_end};
-use crate::{Flags, header::StoredReply};
+use crate::{Flags, LanguageCode, header::StoredReply};
 
 /// How an answer is written that says: stored.
 #[derive(Clone, Debug, Default)]
@@ -75,7 +75,9 @@ impl Shape {
                     holes.push(Hole { at: from..scan.at, value: Value::Opaque });
                 }
                 "version" => drop(scan.int()?),
-                "language" | "serializeTypeCurrentRPC" => drop(scan.string()?),
+                // As the long way does, whatever a string may hold.
+                "language" => drop(LanguageCode::from_name(scan.string()?)?),
+                "serializeTypeCurrentRPC" => drop(scan.string()?),
                 "extFields" => scan.object(|scan, key| {
                     // Behind the quote, and before the next.
                     let from = scan.at + 1;
