@@ -49,5 +49,5 @@ pub(super) fn dead(ground: &Ground<'_>) -> Result<()> {
     })
 }
 
-/// Loopback too, as the name server: only nobody listens there.
-const NOBODY_LISTENS: &str = "127.0.0.2";
+/// No host has this address. (Brokers of 4.9 listen on all of a machine's own, so another of those would answer.)
+const NOBODY_LISTENS: &str = "255.255.255.255";
