@@ -260,7 +260,8 @@ fn read_frames(bytes: &[u8]) {
         if let Some((short, rest)) = short {
             // What the short way reads, the long way reads alike.
             let command = next.as_ref().expect("a frame").as_ref().expect("a whole frame");
-            let long = SendReply::read(&command.ext).unwrap_or_else(|error| panic!("{error}: {}", bytes.escape_ascii()));
+            let long = SendReply::read(&command.ext)
+                .unwrap_or_else(|error| panic!("{error}: {}", bytes.escape_ascii()));
             assert_eq!(short, (command.opaque, long.message_id, long.queue_id, Ok(long.queue_offset)));
             assert!(command.code == 0 && command.is_response() && command.remark.is_none());
             assert!(command.body.is_empty() && buffer.len() == rest);
