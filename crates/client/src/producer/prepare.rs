@@ -1,4 +1,4 @@
-//! The edge: a message is checked and encoded once, and from then on never changes.
+//! The edge: a message is checked, named and compressed once, and from then on never changes.
 
 use bytes::Bytes;
 use maxq_protocol::{
