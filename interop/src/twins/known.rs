@@ -84,7 +84,12 @@ const KNOWN: &[Known] = &[
         HALF_TOPIC,
     )),
     sometimes(known(Only("4.9.7"), "name server: route of `RMQ_SYS_TRANS_HALF_TOPIC`", "*", HALF_TOPIC)),
-    known(Only("5.5.0"), "statistics: offsets of *", "body.topicPutTps", "the topic and consume statistics"),
+    sometimes(known(
+        Only("5.5.0"),
+        "statistics: offsets of *",
+        "body.topicPutTps",
+        "the topic and consume statistics",
+    )),
     sometimes(known(Both, "statistics: progress *", "body.consumeTps", "the topic and consume statistics")),
     known(Both, "statistics: runtime information", "body.table.*", "the runtime information (28)"),
     known(Both, "frame: *: a header with single quotes", "*", "a JSON header is JSON"),
