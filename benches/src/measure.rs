@@ -24,8 +24,7 @@ pub fn now() -> Instant {
 
 /// Counts messages and looks at the latency of some.
 ///
-/// Reading the clock twice costs about as much as a tenth of the cheapest message, so with many in flight only one
-/// in 64 is timed; with one in flight all are.
+/// Which ones are timed, the load says: [`Load::timed_every`].
 #[derive(Debug)]
 pub struct Meter {
     stopped: AtomicBool,
@@ -49,11 +48,10 @@ impl Meter {
     pub fn new(load: &Load) -> Self {
         let latency =
             Histogram::new_with_bounds(1, 60_000_000_000, 3).expect("1 ns to a minute, three digits");
-        let timed_every = if load.inflight.get() == 1 { 1 } else { 64 };
         Self {
             stopped: AtomicBool::new(false),
             messages: AtomicU64::new(0),
-            timed_every,
+            timed_every: load.timed_every(),
             messages_in_one: load.messages_in_one(),
             share: load.share(),
             all: load.share().unwrap_or(0) * load.tasks() as u64 * load.messages_in_one(),

@@ -28,6 +28,7 @@ var (
 	inflight   = flag.Int("inflight", 1, "messages in flight")
 	batch      = flag.Int("batch", 64, "messages in a batch")
 	body       = flag.Int("body", 1024, "bytes in a body")
+	every      = flag.Int("timed-every", 64, "of how many sends of one sender one is timed")
 	warm       = flag.Float64("warm", 1, "seconds before measuring")
 	secs       = flag.Float64("secs", 3, "seconds that are measured")
 )
@@ -82,13 +83,9 @@ func main() {
 
 func send(p rocketmq.Producer, room chan struct{}) {
 	content := bytes.Repeat([]byte("x"), *body)
-	every := 64
-	if *inflight == 1 {
-		every = 1
-	}
 	for nth := 0; !stopped.Load(); nth++ {
 		var started time.Time
-		if nth%every == 0 {
+		if nth%*every == 0 {
 			started = time.Now()
 		}
 		switch *way {

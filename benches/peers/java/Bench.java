@@ -18,8 +18,6 @@ import org.apache.rocketmq.common.message.Message;
  * fixed heap and the parallel collector, which costs the least; how, stands in the launcher.
  */
 public final class Bench {
-    private static final int TIMED_EVERY = 64;
-
     private final Map<String, String> given = new TreeMap<>();
     private final LongAdder messages = new LongAdder();
     private final LongAdder errors = new LongAdder();
@@ -84,7 +82,7 @@ public final class Bench {
         byte[] body = new byte[number("body")];
         Arrays.fill(body, (byte) 'x');
         int batch = number("batch");
-        int every = number("inflight") == 1 ? 1 : TIMED_EVERY;
+        int every = number("timed-every");
         for (long nth = 0; !stopped; nth++) {
             long started = nth % every == 0 ? System.nanoTime() : 0;
             try {

@@ -6,6 +6,7 @@
 mod apache;
 mod figures;
 mod programs;
+mod settle;
 mod table;
 
 use std::{net::SocketAddr, num::NonZeroUsize, time::Duration};
@@ -138,6 +139,9 @@ fn rows(
             .collect();
         for round in 1..=rounds {
             for (program, runs) in &mut runs {
+                if target == Target::Apache {
+                    settle::wait(name_server)?;
+                }
                 let figures = program.run(&load, options.quick)?;
                 eprintln!("{label}, round {round}, {}: {figures}", program.name());
                 runs.push(figures);

@@ -52,6 +52,7 @@ struct Load {
     inflight: usize,
     batch: usize,
     body: Bytes,
+    timed_every: u64,
     warm: Duration,
     steady: Duration,
 }
@@ -75,6 +76,7 @@ impl Load {
             inflight: text("inflight")?.parse()?,
             batch: text("batch")?.parse()?,
             body: vec![b'x'; text("body")?.parse()?].into(),
+            timed_every: text("timed-every")?.parse()?,
             warm: seconds("warm")?,
             steady: seconds("secs")?,
         })
@@ -117,7 +119,7 @@ async fn measure(load: Arc<Load>, producer: Arc<DefaultMQProducer>) -> Result<()
         stopped: AtomicBool::new(false),
         messages: AtomicU64::new(0),
         errors: AtomicU64::new(0),
-        timed_every: if load.inflight == 1 { 1 } else { 64 },
+        timed_every: load.timed_every,
         latency: Mutex::new(Histogram::new_with_bounds(1, 60_000_000_000, 3)?),
     });
     let room = Arc::new(Semaphore::new(load.inflight));
