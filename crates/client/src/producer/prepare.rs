@@ -172,19 +172,21 @@ impl PreparedMessage {
 
     /// The properties of a message that travels alone.
     pub(super) fn sent_properties(&self) -> Option<SentProperties<'_>> {
-        match &self.parcel {
-            Parcel::One(message) => Some(sent(message, self.unique_id())),
-            Parcel::Batch(_) => None,
-        }
+        (!self.is_batch()).then(|| self.sent_by_first())
+    }
+
+    fn sent_by_first(&self) -> SentProperties<'_> {
+        sent(self.parcel.first(), self.unique_id())
     }
 
     /// The properties as they travel in the header. A batch has those of its messages in its body, and here whether the
     /// store is waited for.
     pub(super) fn properties(&self) -> String {
-        let mut text = String::new();
-        match self.sent_properties() {
-            Some(sent) => sent.encode_into(&mut text),
-            None => encode_wait(self.parcel.first().waits_for_store(), &mut text),
+        let (mut text, sent) = (String::new(), self.sent_by_first());
+        if self.is_batch() {
+            sent.encode_wait_into(&mut text);
+        } else {
+            sent.encode_into(&mut text);
         }
         text
     }
@@ -241,13 +243,6 @@ fn check(message: &Message, max_message_size: usize) -> Result<(), Misfit> {
         return invalid(format!("property {name:?}: {why}"));
     }
     Ok(())
-}
-
-fn encode_wait(waits_for_store: bool, text: &mut String) {
-    text.push_str(property::WAIT);
-    text.push('\u{1}');
-    text.push_str(if waits_for_store { "true" } else { "false" });
-    text.push('\u{2}');
 }
 
 /// Bytes that a message takes in a batch, exactly.

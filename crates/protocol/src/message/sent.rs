@@ -26,13 +26,18 @@ impl SentProperties<'_> {
     pub fn encode_into(&self, out: &mut String) {
         out.reserve(self.encoded_len());
         self.user.encode_into(out);
-        out.push_str(property::WAIT);
-        out.push('\u{1}');
-        out.push_str(self.wait());
-        out.push('\u{2}');
+        self.encode_wait_into(out);
         out.push_str(property::UNIQ_KEY);
         out.push('\u{1}');
         out.push_str(&self.unique_id.to_text());
+        out.push('\u{2}');
+    }
+
+    /// Appends `WAIT` alone, which a batch has in its header while each of its messages has all in the body.
+    pub fn encode_wait_into(&self, out: &mut String) {
+        out.push_str(property::WAIT);
+        out.push('\u{1}');
+        out.push_str(self.wait());
         out.push('\u{2}');
     }
 
