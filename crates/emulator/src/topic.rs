@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use maxq_protocol::{
     ResponseCode,
     body::{TopicConfig, perm},
-    name::{AUTO_CREATE_TOPIC, DLQ_PREFIX, RETRY_PREFIX, SYSTEM_TOPIC_PREFIX},
+    name::{
+        AUTO_CREATE_TOPIC, DLQ_PREFIX, RETRY_PREFIX, SEND_FORBIDDEN_TOPICS, SYSTEM_TOPIC_PREFIX,
+        SYSTEM_TOPICS,
+    },
 };
 
 use crate::{broker::Identity, java::is_blank, refusal::Refusal, version::EmulatedVersion};
@@ -131,7 +134,7 @@ impl TopicTable {
     /// Clients may not send to this topic (`TopicValidator.isNotAllowedSendTopic`).
     pub(crate) fn check_may_be_sent_to(&self, topic: &str) -> Result<(), Refusal> {
         let is_new = NEWER_SEND_FORBIDDEN.contains(&topic) && self.version.has_newer_system_topics();
-        if SEND_FORBIDDEN.contains(&topic) || is_new {
+        if SEND_FORBIDDEN_TOPICS.contains(&topic) || is_new {
             let remark = format!("Sending message to topic[{topic}] is forbidden.");
             return Err(Refusal::new(ResponseCode::NO_PERMISSION, remark));
         }
@@ -224,30 +227,6 @@ const fn is_allowed(character: char) -> bool {
     matches!(character, '%' | '|' | '-' | '_' | '0'..='9' | 'A'..='Z' | 'a'..='z')
 }
 
-/// `TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET`.
-const SEND_FORBIDDEN: [&str; 6] = [
-    "SCHEDULE_TOPIC_XXXX",
-    "RMQ_SYS_TRANS_HALF_TOPIC",
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-    "TRANS_CHECK_MAX_TIME_TOPIC",
-    "SELF_TEST_TOPIC",
-    "OFFSET_MOVED_EVENT",
-];
-
-/// What 5.5.0 has in that set besides.
+/// What 5.5.0 has in `TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET` besides.
 const NEWER_SEND_FORBIDDEN: [&str; 2] =
     ["RMQ_SYS_ROCKSDB_TRANS_HALF_TOPIC", "RMQ_SYS_ROCKSDB_TRANS_OP_HALF_TOPIC"];
-
-/// `TopicValidator.SYSTEM_TOPIC_SET`.
-const SYSTEM_TOPICS: [&str; 10] = [
-    AUTO_CREATE_TOPIC,
-    "SCHEDULE_TOPIC_XXXX",
-    "BenchmarkTest",
-    "RMQ_SYS_TRANS_HALF_TOPIC",
-    "RMQ_SYS_TRACE_TOPIC",
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-    "TRANS_CHECK_MAX_TIME_TOPIC",
-    "SELF_TEST_TOPIC",
-    "OFFSET_MOVED_EVENT",
-    "CHECKPOINT_TOPIC",
-];

@@ -13,6 +13,31 @@ pub const RETRY_PREFIX: &str = "%RETRY%";
 pub const DLQ_PREFIX: &str = "%DLQ%";
 /// Starts the name of a topic that brokers keep for themselves.
 pub const SYSTEM_TOPIC_PREFIX: &str = "rmq_sys_";
+
+/// RocketMQ's own topics (`TopicValidator.SYSTEM_TOPIC_SET`); so is each that begins with [`SYSTEM_TOPIC_PREFIX`].
+pub const SYSTEM_TOPICS: [&str; 10] = [
+    AUTO_CREATE_TOPIC,
+    "SCHEDULE_TOPIC_XXXX",
+    "BenchmarkTest",
+    "RMQ_SYS_TRANS_HALF_TOPIC",
+    "RMQ_SYS_TRACE_TOPIC",
+    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+    "TRANS_CHECK_MAX_TIME_TOPIC",
+    "SELF_TEST_TOPIC",
+    "OFFSET_MOVED_EVENT",
+    "CHECKPOINT_TOPIC",
+];
+
+/// Those that take no messages from clients (`TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET`).
+pub const SEND_FORBIDDEN_TOPICS: [&str; 6] = [
+    "SCHEDULE_TOPIC_XXXX",
+    "RMQ_SYS_TRANS_HALF_TOPIC",
+    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
+    "TRANS_CHECK_MAX_TIME_TOPIC",
+    "SELF_TEST_TOPIC",
+    "OFFSET_MOVED_EVENT",
+];
+
 /// Starts the name of a group that brokers and tools keep for themselves.
 pub const SYSTEM_GROUP_PREFIX: &str = "CID_RMQ_SYS_";
 /// The producer group of Java programs that name none; a producer must not start with it.
@@ -258,30 +283,6 @@ const fn is_allowed(character: char) -> bool {
 
 /// How much of a refused name its error prints.
 const SHOWN_CHARACTERS: usize = 64;
-
-/// `TopicValidator.SYSTEM_TOPIC_SET`.
-const SYSTEM_TOPICS: [&str; 10] = [
-    AUTO_CREATE_TOPIC,
-    "SCHEDULE_TOPIC_XXXX",
-    "BenchmarkTest",
-    "RMQ_SYS_TRANS_HALF_TOPIC",
-    "RMQ_SYS_TRACE_TOPIC",
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-    "TRANS_CHECK_MAX_TIME_TOPIC",
-    "SELF_TEST_TOPIC",
-    "OFFSET_MOVED_EVENT",
-    "CHECKPOINT_TOPIC",
-];
-
-/// `TopicValidator.NOT_ALLOWED_SEND_TOPIC_SET`.
-const SEND_FORBIDDEN_TOPICS: [&str; 6] = [
-    "SCHEDULE_TOPIC_XXXX",
-    "RMQ_SYS_TRANS_HALF_TOPIC",
-    "RMQ_SYS_TRANS_OP_HALF_TOPIC",
-    "TRANS_CHECK_MAX_TIME_TOPIC",
-    "SELF_TEST_TOPIC",
-    "OFFSET_MOVED_EVENT",
-];
 
 #[cfg(test)]
 mod tests {
