@@ -98,6 +98,29 @@ fn a_message_that_could_not_begin_in_time_counts_from_when_it_was_due() {
     assert!(p50.as_u64().unwrap() > measured / 4 && max.as_u64().unwrap() > measured / 2, "{report:#}");
 }
 
+/// No answer comes, so with one message under way five begin, one after the other, and the others that were due do not.
+/// What began took its time although it failed, and what did not had waited: before both were left out, a load that was
+/// stalled for all of its time had no latencies at all.
+#[test]
+fn what_failed_and_what_was_due_and_did_not_begin_have_waited_too() {
+    let cluster = Emulator::start_with(&["--control", "0"]);
+    let control = cluster.ready["control"].as_str().unwrap();
+    let fault = ["emulator", "fault", "add", "--control", control, "--on", "send", "--then", "drop-answer"];
+    run(maxq(&fault)).expect(0);
+    let args = ["--rate", "100/s", "--in-flight", "1", "--timeout", "200ms", "-o", "json"];
+    let load = ["bench", "--warm-up", "1ms", "--duration", "1s", "--name-server", cluster.name_server()];
+    let report = run(maxq(&[&load[..], &args].concat())).expect(1).json().remove(0);
+    let number = |value: &Value| value.as_u64().unwrap_or_else(|| panic!("{report:#}"));
+    let (begun, not_begun) = (number(&report["unknown"]), number(&report["not_begun"]));
+    assert_eq!((number(&report["sent"]), number(&report["acknowledged"])), (begun, 0), "{report:#}");
+    assert!(begun >= 1 && not_begun >= 80, "{report:#}");
+    let latency = |name: &str| number(&report["latency_us"][name]);
+    // Evenly up to a second, and those under way.
+    assert!(latency("p50") > 300_000 && latency("p99") > 700_000, "{report:#}");
+    let points = report["points"].as_array().unwrap();
+    assert!(points.iter().all(|point| point["messages"] == 0), "{report:#}");
+}
+
 #[test]
 fn people_get_a_table_and_a_picture() {
     let folder = tempfile::tempdir().unwrap();

@@ -38,7 +38,11 @@ use crate::{
 /// Without --rate the loop is closed: as soon as one message ends, the next one begins. With --rate it is open:
 /// messages begin on a schedule, and each one's time counts from when it was due, also when the ones before it are
 /// late. A server that stalls therefore shows in every message that had to wait for it, and not in one alone
-/// (coordinated omission).
+/// (coordinated omission). Messages that were due by the end and not begun are counted apart, and are in the latencies
+/// with what they had waited by then.
+///
+/// In both loops the latencies are those of all messages behind the warm-up, also of those that failed or got no
+/// answer: each counts until it ended. Many that fail at once make the latencies look good; look at failed first.
 ///
 /// What a message costs the client in CPU time is another question; the benchmarks in the source answer that one
 /// (benches, `maxq-bench`). Here an emulated cluster shares the machine's cores with the client.
@@ -278,8 +282,11 @@ const LONG_HELP: &str = concat!(
 Output:
   With -o json one object. sent = acknowledged + failed + unknown; a one-way
   message counts as acknowledged when the socket has taken it. Times are in
-  microseconds, those of a batch once for all of it; corrected says that they count from when a message was due.
-  points has one entry for each second.
+  microseconds, those of a batch once for all of it, and those of failed and
+  unknown messages are among them; corrected says that they count from when a
+  message was due. not_begun counts what was due by the end of an open loop and
+  not begun: it is in the times and in no other number. points has one entry
+  for each second; its messages are the acknowledged ones.
 
 Exit codes:
   0  all messages were acknowledged

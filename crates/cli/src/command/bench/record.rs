@@ -76,12 +76,16 @@ impl Record {
         Self { shards: (0..SHARDS).map(|_| shard()).collect(), sum: Mutex::new(sum) }
     }
 
-    /// A send of so many messages took so long.
+    /// A send took so long, and brought so many messages to their place: none when it failed.
     pub(super) fn observe(&self, worker: usize, messages: u64, took: Duration) {
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let mut shard = lock(&self.shards[worker % SHARDS]);
         shard.messages += messages;
-        shard.latencies.saturating_record(micros);
+        shard.latencies.saturating_record(micros(took));
+    }
+
+    /// So many sends have waited so long, and were not begun.
+    pub(super) fn miss(&self, sends: u64, waited: Duration) {
+        lock(&self.shards[0]).latencies.saturating_record_n(micros(waited), sends);
     }
 
     /// Closes a second if it is over.
@@ -132,7 +136,7 @@ impl Record {
         }
         let mut sum = lock(&self.sum);
         let span = now.saturating_sub(sum.rolled);
-        if span.is_zero() && messages == 0 {
+        if span.is_zero() && latencies.is_empty() {
             return;
         }
         sum.latencies.add(&latencies).expect("all histograms have the same bounds");
@@ -162,6 +166,10 @@ fn at(latencies: &Histogram<u64>, quantile: f64) -> u64 {
 /// One microsecond to ten minutes, exact to a thousandth.
 fn empty() -> Histogram<u64> {
     Histogram::new_with_bounds(1, 600_000_000, 3).expect("the bounds and digits are valid")
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -203,6 +211,19 @@ mod tests {
         assert_eq!((time, points.len(), points[1].messages), (ms(1_500), 2, 10));
         assert_eq!((points[1].per_second, points[1].p50), (20.0, 2_000));
         assert_eq!((latencies.min, latencies.p50, latencies.max), (1, 501, 2_000));
+    }
+
+    #[test]
+    fn what_failed_or_never_began_has_waited_and_is_no_throughput() {
+        let record = Record::new(Duration::ZERO);
+        record.observe(0, 1, ms(1));
+        record.observe(1, 0, ms(3_000));
+        record.miss(8, ms(500));
+        record.end(ms(1_000));
+        let Summary { latencies, points, .. } = record.summary();
+        assert_eq!((points[0].messages, points[0].per_second), (1, 1.0));
+        assert_eq!((latencies.min, latencies.max), (1_000, 3_000_319));
+        assert!(latencies.p50.abs_diff(500_000) < 500, "{latencies:?}");
     }
 
     #[test]

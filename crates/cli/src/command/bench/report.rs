@@ -31,6 +31,8 @@ pub(super) struct Report {
     acknowledged: u64,
     failed: u64,
     unknown: u64,
+    /// Of the open loop: due by the end, and not begun.
+    not_begun: u64,
     messages_per_second: u64,
     bytes_per_second: u64,
     /// Whether latencies count from when a message was due.
@@ -58,6 +60,7 @@ impl Report {
             acknowledged: totals.acknowledged,
             failed: totals.failed,
             unknown: totals.unknown,
+            not_begun: totals.not_begun,
             messages_per_second: rate as u64,
             bytes_per_second: (rate * plan.body as f64) as u64,
             corrected: plan.rate.is_some(),
@@ -111,6 +114,9 @@ impl Report {
             &count(acknowledged, self.acknowledged, if oneway { "nobody knows what is stored" } else { "" });
         text += &count("failed", self.failed, "");
         text += &count("unknown", self.unknown, "no answer: stored or not");
+        if self.rate.is_some() {
+            text += &count("not begun", self.not_begun, "due by the end, behind what was under way");
+        }
         text += &format!("{HEADER}throughput{HEADER:#}\n");
         text += &count("messages/s", self.messages_per_second, "");
         text += &count("bytes/s", self.bytes_per_second, "of bodies");
