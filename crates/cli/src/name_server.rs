@@ -57,16 +57,25 @@ impl NameServer {
     }
 
     fn config(&self) -> Result<ClientConfig, ConfigError> {
-        if self.text.contains("://") || self.said_by == SaidBy::MaxqUrl {
-            ClientConfig::from_url(&self.text)
-        } else {
-            Ok(ClientConfig::new(self.text.as_str()))
+        match self.said_by {
+            SaidBy::MaxqUrl => ClientConfig::from_url(&self.text),
+            SaidBy::Flag if self.text.contains("://") => ClientConfig::from_url(&self.text),
+            SaidBy::Flag => Ok(ClientConfig::new(self.text.as_str())),
+            SaidBy::NamesrvAddr => Ok(ClientConfig::new(behind_http(&self.text))),
         }
     }
 
     fn first_of(sources: [(Option<String>, SaidBy); 3]) -> anyhow::Result<Self> {
         let mut named = sources.into_iter().filter_map(|(text, said_by)| Some(Self { text: text?, said_by }));
         named.next().ok_or_else(|| Failure::usage(NOBODY))
+    }
+}
+
+/// Of an `http://` URL only what stands behind its last slash, as Apache's tools read it and `ClientConfig::from_env` does.
+fn behind_http(text: &str) -> &str {
+    match text.rsplit_once('/') {
+        Some((_, servers)) if text.starts_with("http://") => servers,
+        _ => text,
     }
 }
 
@@ -101,12 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn maxq_url_must_be_a_connection_string_and_the_others_may() {
+    fn maxq_url_must_be_a_connection_string_and_the_flag_may() {
         let config = |text: &str, said_by| NameServer { text: text.to_owned(), said_by }.config();
         assert!(config("a:9876", SaidBy::MaxqUrl).is_err());
         assert!(config("rocketmq://a:9876", SaidBy::MaxqUrl).is_ok());
         assert!(config("rocketmq://a:9876", SaidBy::Flag).is_ok());
         assert!(config("a:9876,b:9876", SaidBy::NamesrvAddr).is_ok());
+        assert_eq!(behind_http("http://ns:9876"), "ns:9876");
+        assert_eq!(behind_http("http://proxy/ns/a:9876;b:9876"), "a:9876;b:9876");
+        assert_eq!(behind_http("a:9876;b:9876"), "a:9876;b:9876");
+        assert_eq!(behind_http("rocketmq://a:9876"), "rocketmq://a:9876", "which is no host:port");
         let text = "rocketmq://a:9876/?group=orders".to_owned();
         assert_eq!(NameServer { text, said_by: SaidBy::MaxqUrl }.group().as_deref(), Some("orders"));
     }
