@@ -151,6 +151,30 @@ impl Shared {
         }
     }
 
+    /// Asks one name server, whatever it answers.
+    pub(crate) async fn call_name_server<R: Request>(
+        &self,
+        server: &Arc<str>,
+        request: &R,
+    ) -> Result<RemotingCommand, RequestError> {
+        let asked = self.name_servers.call(server, request, self.deadline()).await;
+        asked.map_err(|error| RouteError::NameServers(vec![(server.clone(), error)]).into())
+    }
+
+    /// Asks one name server; any code but SUCCESS is an error.
+    pub(crate) async fn ask_one_name_server<R: Request>(
+        &self,
+        server: &Arc<str>,
+        request: &R,
+    ) -> Result<RemotingCommand, RequestError> {
+        let answer = self.call_name_server(server, request).await?;
+        if answer.response_code() == ResponseCode::SUCCESS {
+            Ok(answer)
+        } else {
+            Err(RequestError::refused_by_name_server(server, &answer))
+        }
+    }
+
     /// The name servers, each to be asked on its own: every address of a name, or all that an address endpoint names.
     async fn each_name_server(&self) -> Vec<Arc<str>> {
         self.name_servers.each(self.deadline()).await

@@ -13,7 +13,7 @@ use super::{
     Admin, Broker, TopicAtBroker, TopicDescription, TopicRoute, all, existing, route_question,
     view::TopicDetails,
 };
-use crate::{ErrorCode, RequestError, remoting::Call, route::Wish};
+use crate::{ErrorCode, RequestError, route::Wish};
 
 /// A topic to create or change.
 ///
@@ -184,7 +184,7 @@ impl Admin {
         // A name server does not learn from its brokers that a topic is gone.
         let request = DeleteTopicInNameServer { topic: topic.to_string(), cluster: None };
         let servers = shared.each_name_server().await;
-        let asked = all(servers.iter().map(|address| shared.ask(address, &request))).await;
+        let asked = all(servers.iter().map(|server| shared.ask_one_name_server(server, &request))).await;
         asked.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(masters.into_iter().map(|(name, _)| name).collect())
     }
@@ -293,9 +293,7 @@ impl Admin {
         server: &Arc<str>,
         topic: &Topic,
     ) -> Result<Option<TopicRoute>, RequestError> {
-        let (shared, question) = (self.shared(), route_question(topic));
-        let asked = shared.remoting.call(server, Call::new(&question, shared.deadline())).await;
-        let answer = asked.map_err(|error| RequestError::call(shared, server, &error))?;
+        let answer = self.shared().call_name_server(server, &route_question(topic)).await?;
         match answer.response_code() {
             ResponseCode::SUCCESS => from_json::<TopicRouteData>(&answer.body)
                 .map(|data| Some(TopicRoute::new(topic.as_str(), data)))

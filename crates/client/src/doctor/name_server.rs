@@ -14,7 +14,7 @@ use super::{Check, CheckKind, Patient, Report, counted, host_of, is_unknown_name
 use crate::{
     ErrorCode,
     admin::{Broker, Cluster, all},
-    remoting::{Call, CallError, connect::bracketed},
+    remoting::{CallError, connect::bracketed},
 };
 
 impl Patient {
@@ -64,7 +64,7 @@ impl Patient {
             let why = "the host's name is not known";
             return vec![dns, skip(CheckKind::Tcp, why), skip(CheckKind::Protocol, why)];
         }
-        match self.dialer.dial(&self.shared().remoting.target(address)).await {
+        match self.dialer.dial(&self.shared().name_servers.target(address)).await {
             Ok(()) => {
                 let open = Check::ok(CheckKind::Tcp, &**address, "the port takes connections");
                 vec![dns, open, self.speak(address).await]
@@ -113,7 +113,7 @@ impl Patient {
         let shared = self.shared();
         let question =
             GetRouteInfo { topic: AUTO_CREATE_TOPIC.to_owned(), accept_standard_json_only: Some(true) };
-        match shared.remoting.call(address, Call::new(&question, shared.deadline())).await {
+        match shared.name_servers.call(address, &question, shared.deadline()).await {
             Ok(answer)
                 if matches!(
                     answer.response_code(),
@@ -135,7 +135,7 @@ impl Patient {
             }
             Err(error)
                 if matches!(error.code(), ErrorCode::TIMEOUT | ErrorCode::LOST)
-                    && self.dialer.speaks_http(&shared.remoting.target(address)).await =>
+                    && self.dialer.speaks_http(&shared.name_servers.target(address)).await =>
             {
                 let found = "the peer speaks HTTP: this is no remoting port";
                 Check::failed(CheckKind::Protocol, &**address, ErrorCode::HTTP_PORT, found)
@@ -148,7 +148,7 @@ impl Patient {
     pub(super) async fn registered(&self, servers: &[Arc<str>], report: &mut Report) -> Vec<Broker> {
         let shared = self.shared();
         let question = GetBrokerClusterInfo {};
-        let told = all(servers.iter().map(|server| shared.ask_whole(server, &question))).await;
+        let told = all(servers.iter().map(|server| shared.ask_one_name_server(server, &question))).await;
         let mut known: Vec<(&str, Vec<Broker>)> = Vec::new();
         for (server, told) in servers.iter().zip(told) {
             let info = told.and_then(|answer| {

@@ -142,6 +142,28 @@ impl NameServers {
         self.known().choice.addresses().cloned().collect()
     }
 
+    /// Where the server at `address` is really dialled: the pairs of the mapping hold for it. The rest of the mapping is
+    /// for brokers.
+    pub(crate) fn target(&self, address: &Arc<str>) -> Arc<str> {
+        self.mapping.name_server(address)
+    }
+
+    /// Asks the server at `address` alone and gives its answer, whatever its code: the one way to a name server.
+    ///
+    /// # Cancel safety
+    /// As [`Remoting::call`].
+    pub(crate) async fn call<R: Request>(
+        &self,
+        address: &Arc<str>,
+        request: &R,
+        until: Time,
+    ) -> Result<RemotingCommand, CallError> {
+        let dialled = self.pool.get(&self.target(address), until).await;
+        let connection = dialled.map_err(|cause| CallError { phase: Phase::Connect, cause })?;
+        let answer = self.remoting.begin_call(&connection, Call::new(request, until))?;
+        end_call(connection, answer).await
+    }
+
     /// Looks for the servers before the first question.
     async fn find_first(&self, deadline: Time) {
         if let Some(finder) = &self.finder
@@ -171,7 +193,7 @@ impl NameServers {
             });
         }
         for address in gone {
-            if let Some(connection) = self.pool.open(&self.mapping.name_server(&address)) {
+            if let Some(connection) = self.pool.open(&self.target(&address)) {
                 connection.retire();
             }
         }
@@ -230,14 +252,14 @@ impl NameServers {
     /// Asks one server of the round after the other.
     async fn walk<R: Request>(&self, request: &R, round: &Round) -> Option<(Arc<str>, RemotingCommand)> {
         while let Some((server, until)) = round.next(self.clock.now()) {
-            match self.ask_one(&server, request, until).await {
+            match self.ask_one(&server.address, request, until).await {
                 Ok(answer) if is_sick(&answer) => {
                     self.known().choice.observe_failure(self.clock.now(), &server.address);
                     round.keep(server, answer);
                 }
                 Ok(answer) => {
                     self.known().choice.observe_answer(&server.address);
-                    self.mapping.observe_name_server(&self.mapping.name_server(&server.address));
+                    self.mapping.observe_name_server(&self.target(&server.address));
                     return Some((server.name, answer));
                 }
                 Err(error) => {
@@ -254,13 +276,13 @@ impl NameServers {
     /// behind the same address, so it is asked once more on a new connection, as Apache's client does.
     async fn ask_one<R: Request>(
         &self,
-        server: &Found,
+        address: &Arc<str>,
         request: &R,
         until: Time,
     ) -> Result<RemotingCommand, CallError> {
-        let mut answer = self.call(server, request, until).await?;
+        let mut answer = self.call(address, request, until).await?;
         if answer.response_code() == ResponseCode::GO_AWAY {
-            answer = self.call(server, request, until).await?;
+            answer = self.call(address, request, until).await?;
         }
         let cause = match answer.response_code() {
             ResponseCode::GO_AWAY => Cause::GoAway,
@@ -271,18 +293,6 @@ impl NameServers {
             _ => return Ok(answer),
         };
         Err(CallError { phase: Phase::Answer, cause: Arc::new(cause) })
-    }
-
-    async fn call<R: Request>(
-        &self,
-        server: &Found,
-        request: &R,
-        until: Time,
-    ) -> Result<RemotingCommand, CallError> {
-        let dialled = self.pool.get(&self.mapping.name_server(&server.address), until).await;
-        let connection = dialled.map_err(|cause| CallError { phase: Phase::Connect, cause })?;
-        let answer = self.remoting.begin_call(&connection, Call::new(request, until))?;
-        end_call(connection, answer).await
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
