@@ -88,11 +88,11 @@ impl Producer {
         SendingBatch { inner: self.inner.send_batch(batch), driver: self.driver.clone() }
     }
 
-    /// As [`crate::Producer::flush`]. From inside async code, it does not wait and reports nothing.
+    /// As [`crate::Producer::flush`]. From inside async code, it does not wait: all that is under way is `pending`.
     pub fn flush(&self, within: Duration) -> FlushReport {
         let inner = self.inner.clone();
         let flushed = self.driver.call(async move { inner.flush(within).await });
-        flushed.unwrap_or_default()
+        flushed.unwrap_or_else(|| FlushReport { pending: self.inner.under_way(), ..FlushReport::default() })
     }
 
     /// As [`crate::Producer::stats`]. It waits for nothing.
@@ -100,10 +100,12 @@ impl Producer {
         self.inner.stats()
     }
 
-    /// As [`crate::Producer::close`]. From inside async code, it does not wait and reports nothing; closing goes on.
+    /// As [`crate::Producer::close`]. From inside async code, it does not wait: closing goes on, and all that is under
+    /// way is `unknown`.
     pub fn close(&self, within: Duration) -> CloseReport {
-        let inner = self.inner.clone();
-        self.driver.call(async move { inner.close(within).await }).unwrap_or_default()
+        let (inner, unknown) = (self.inner.clone(), self.inner.under_way());
+        let closed = self.driver.call(async move { inner.close(within).await });
+        closed.unwrap_or_else(|| CloseReport { unknown, ..CloseReport::default() })
     }
 
     /// The same producer for async code. It belongs to the thread of this one, and lives no longer.

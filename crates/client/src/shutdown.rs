@@ -50,8 +50,9 @@ pub struct CloseReport {
     pub not_sent: u64,
     /// May or may not be stored: no answer, one-way, or still under way when the time was over.
     pub unknown: u64,
-    /// Messages that were not sent and that nobody else holds. A send that is awaited gives its message back with its
-    /// own error instead.
+    /// Messages that are certainly not stored and that nobody else holds: of those in `not_sent` and `refused`, the
+    /// enqueued ones whose [`Delivery`](crate::Delivery) was dropped. Who awaits a send, holds its delivery or has given
+    /// it a callback gets the message back with the error there instead.
     pub unsent: Vec<crate::Message>,
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use maxq::{ClientConfig, ErrorCode, Message, MessageBatch, Outcome, ProducerConfig, blocking::Producer};
-use maxq_emulator::Cluster;
+use maxq_emulator::{Cluster, Effect, Fault, On};
 use tokio::runtime::Runtime;
 
 const TOPIC: &str = "T";
@@ -93,6 +93,17 @@ fn inside_async_code_it_is_an_error_and_the_message_comes_back() {
         assert!(error.to_string().contains("stop the async runtime"), "{error}");
     });
     producer.send(message(0)).wait().expect("outside it works");
+}
+
+#[test]
+fn inside_async_code_nothing_is_waited_for_and_nothing_is_called_done() {
+    let world = World::new();
+    let producer = world.producer();
+    world.cluster.fault(Fault::on(On::Route).then(Effect::DropRequest));
+    producer.send(Message::new("unknown", "x")).enqueue(drop).expect("there is room");
+    let (flushed, closed) =
+        world.runtime.block_on(async { (producer.flush(SECOND), producer.close(Duration::ZERO)) });
+    assert_eq!((flushed.pending, closed.unknown), (1, 1));
 }
 
 #[test]

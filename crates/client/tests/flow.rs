@@ -222,19 +222,57 @@ async fn a_closing_producer_accounts_for_every_message() {
         let report = world.producer.close(within).await;
         let closed = report.acknowledged + report.refused + report.not_sent + report.unknown;
         assert_eq!(before + closed, 500, "{name}: {report:?} after {flushed:?}");
-        assert!(report.unsent.len() as u64 <= report.refused + report.not_sent, "{name}: {report:?}");
+        assert!(report.unsent.is_empty(), "{name}: each was handed to its callback: {report:?}");
         if name == "time" {
             assert_eq!(report.unknown, 0, "{report:?}");
         }
         // Who is still in flight ends by itself, and everybody is told.
         world.client.close(10 * SECOND).await;
         assert_eq!(told.lock().unwrap().values().sum::<u64>(), 500, "{name}");
+    }
+}
+
+/// Of messages that nobody holds: acknowledged + handed back + unknown = submitted, and what is handed back is not
+/// stored.
+#[tokio::test(start_paused = true)]
+async fn a_closing_producer_hands_back_what_is_not_stored_and_nobody_holds() {
+    for (name, within) in [("time", 10 * SECOND), ("no time", Duration::from_millis(30))] {
+        let world = World::with(ProducerConfig::new("flow").limits(10_000, 64 << 20)).await;
+        world.producer.send(message(1_000)).await.unwrap();
+        world.cluster.fault(Fault::on(On::Send).chance(0.2).then(Effect::delay(SECOND / 10)));
+        world.cluster.fault(Fault::on(On::Send).chance(0.2).then(Effect::refuse(13, "it is illegal")));
+        for n in 0..200 {
+            drop(world.producer.send(message(n)).enqueue().await.unwrap());
+        }
+        let begun = world.producer.stats().under_way;
+        let report = world.producer.close(within).await;
+        let back = report.unsent.len() as u64;
+        assert_eq!(report.acknowledged + back + report.unknown, begun, "{name}: {report:?}");
+        assert_eq!(back, report.refused + report.not_sent, "{name}: {report:?}");
+        assert!(back > 0, "{name}: {report:?}");
+        world.client.close(10 * SECOND).await;
+        let stored = world.cluster.stored(TOPIC);
         for message in &report.unsent {
-            let key = message.properties().find(|(name, _)| *name == "KEYS").unwrap().1.to_owned();
-            let stored = world.cluster.stored(TOPIC);
-            assert!(!stored.iter().any(|stored| stored.property("KEYS") == Some(&key)), "{name}: {key}");
+            let key = message.properties().find(|(name, _)| *name == "KEYS").unwrap().1;
+            assert!(!stored.iter().any(|stored| stored.property("KEYS") == Some(key)), "{name}: {key}");
         }
     }
+}
+
+/// Whoever holds the delivery has the message with its error; handed back as well, it would be sent twice.
+#[tokio::test(start_paused = true)]
+async fn what_somebody_holds_is_not_handed_back_as_well() {
+    let world = World::new().await;
+    world.cluster.fault(Fault::on(On::Route).then(Effect::DropRequest));
+    let unknown = |key: &str| world.producer.send(Message::new("unknown", "x").key(key)).enqueue();
+    let (held, dropped) = (unknown("held").await.unwrap(), unknown("dropped").await.unwrap());
+    drop(dropped);
+    let report = world.producer.close(SECOND / 2).await;
+    let keys = |messages: &[Message]| -> Vec<String> {
+        messages.iter().flat_map(Message::properties).map(|(_, value)| value.to_owned()).collect()
+    };
+    assert_eq!((report.not_sent, keys(&report.unsent)), (2, vec!["dropped".to_owned()]));
+    assert_eq!(keys(held.await.unwrap_err().messages()), ["held"]);
 }
 
 #[tokio::test(start_paused = true)]

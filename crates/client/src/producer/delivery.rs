@@ -11,7 +11,7 @@ use std::{
 
 use maxq_policy::Outcome;
 
-use super::{Order, Producer, SendReceipt, Ticket, prepare::Parcel, send};
+use super::{Order, Producer, SendReceipt, Ticket, Untold, prepare::Parcel, send};
 use crate::{ErrorCode, SendError, SendErrorKind, admission::Permit, error::SendFailure};
 
 /// A message on its way. Await it for the receipt, or let [`on_complete`](Self::on_complete) be called.
@@ -80,15 +80,11 @@ impl Delivery {
     pub(super) fn begin(producer: Producer, parcel: Parcel, order: Order, permit: Permit) -> Self {
         let slot = Arc::new(Slot(Mutex::new(State::Open)));
         let shared = producer.client().shared().clone();
-        let keeper = producer.shared().clone();
-        let ticket = Ticket::issue(&keeper, parcel.messages().len());
-        let end = End { slot: slot.clone(), topic: parcel.topic().into() };
+        let ticket = Ticket::issue(producer.shared(), parcel.messages().len());
+        let untold = Some(Untold::begin(producer.shared()));
+        let end = End { slot: slot.clone(), topic: parcel.topic().into(), untold };
         let task = async move {
-            let result = send::enqueued(producer, parcel, order, (ticket, permit)).await;
-            if let Err(error) = &result {
-                keeper.keep_unsent(error);
-            }
-            end.tell(result);
+            end.tell(send::enqueued(producer, parcel, order, (ticket, permit)).await);
         };
         shared.tasks.spawn_on(task, &shared.runtime);
         Self(slot)
@@ -124,6 +120,12 @@ impl Slot {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether somebody will hear the end.
+    fn is_held(self: &Arc<Self>) -> bool {
+        // The task has one of the two references, the delivery the other one.
+        Arc::strong_count(self) > 1 || matches!(*self.lock(), State::Callback(_))
+    }
+
     fn fill(&self, end: SendEnd) {
         let mut state = self.lock();
         match mem::replace(&mut *state, State::Taken) {
@@ -148,10 +150,14 @@ impl Slot {
 struct End {
     slot: Arc<Slot>,
     topic: Box<str>,
+    untold: Option<Untold>,
 }
 
 impl End {
-    fn tell(self, end: SendEnd) {
+    fn tell(mut self, end: SendEnd) {
+        if let Some(untold) = self.untold.take() {
+            untold.tell(end.as_ref().err().filter(|_| !self.slot.is_held()));
+        }
         self.slot.fill(end);
     }
 }
@@ -159,9 +165,8 @@ impl End {
 impl Drop for End {
     /// After [`tell`](Self::tell), this changes nothing.
     fn drop(&mut self) {
-        if matches!(*self.slot.lock(), State::Done(_) | State::Taken) {
-            return;
-        }
+        let Some(untold) = self.untold.take() else { return };
+        untold.lose();
         let failure = SendFailure {
             kind: SendErrorKind::Closed,
             code: ErrorCode::CLOSED,

@@ -26,9 +26,8 @@ use maxq_protocol::{Group, Topic};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    Client, ClientConfig, CloseReport, ConfigError, ConnectError, ErrorCode, Message, MessageQueue,
-    ProducerConfig, RequestError, SendError, Stats, admission::Admission, route::Wish, shutdown,
-    stats::Ledger,
+    Client, ClientConfig, CloseReport, ConfigError, ConnectError, Message, MessageQueue, ProducerConfig,
+    RequestError, SendError, Stats, admission::Admission, route::Wish, shutdown, stats::Ledger,
 };
 pub use batch::{BatchError, BatchErrorKind, BatchReceipt, MessageBatch, SendingBatch};
 pub use delivery::Delivery;
@@ -39,7 +38,7 @@ pub use selector::{ByChance, ByKey, QueueSelector};
 use sending::{Draft, Order};
 pub use sending::{SendFuture, Sending, SendingOneway};
 pub(crate) use tally::Counts;
-use tally::{Tally, Ticket, UnderWay};
+use tally::{Tally, Ticket, UnderWay, Untold};
 
 /// Sends messages. Cheap to clone; all clones are one producer.
 ///
@@ -78,7 +77,7 @@ pub(crate) struct Shared {
     left: AtomicBool,
     /// Cancelled when enqueued messages of which nothing is in flight are to be given up.
     closing: CancellationToken,
-    /// What was given up so; see [`CloseReport::unsent`].
+    /// What was not stored since then and nobody holds; see [`CloseReport::unsent`].
     unsent: Mutex<Vec<Message>>,
 }
 
@@ -244,6 +243,11 @@ impl Producer {
         &self.handle.client
     }
 
+    /// How many messages are under way now.
+    pub(crate) fn under_way(&self) -> u64 {
+        self.shared().counts_and_rest().1
+    }
+
     fn shared(&self) -> &Arc<Shared> {
         &self.handle.shared
     }
@@ -337,19 +341,29 @@ impl Shared {
         self.closing.cancel();
     }
 
-    /// Keeps the messages of an enqueued send that was given up, for the report of closing: of this close, or of the
-    /// next one when this one goes on in the background.
+    /// Keeps the messages of an enqueued send that nobody holds, for the report of closing: of this close, or of the next
+    /// one when this one goes on in the background.
     fn keep_unsent(&self, error: &SendError) {
-        if self.admission.is_closed()
-            && error.code() == ErrorCode::CLOSED
-            && error.outcome() != Outcome::Unknown
-        {
+        if self.admission.is_closed() && error.outcome() != Outcome::Unknown {
             self.unsent.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(error.messages());
         }
     }
 
     pub(crate) fn take_unsent(&self) -> Vec<Message> {
         std::mem::take(&mut self.unsent.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let lost = self.tally.lost();
+        if lost > 0 {
+            tracing::warn!(
+                group = %self.group,
+                messages = lost,
+                "the runtime ended under enqueued messages, and nobody knows which are stored: close the producer first"
+            );
+        }
     }
 }
 

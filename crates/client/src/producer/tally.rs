@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::{Producer, Shared};
 use crate::{
+    SendError,
     client::Shared as SharedClient,
     stats::{BrokerStats, Histogram, Latency, RetryTally, Stats},
 };
@@ -30,6 +31,10 @@ pub(super) struct Tally {
     /// How many of an epoch are under way. A flush begins a new epoch and waits for the old one.
     under_way: [AtomicU64; 2],
     epoch: AtomicUsize,
+    /// Ends of enqueued messages that nobody has been told yet.
+    untold: AtomicU64,
+    /// Enqueued messages whose end nobody will ever know.
+    lost: AtomicU64,
     /// How many wait for an end; without any, an end tells nobody.
     waiting: AtomicUsize,
     flushing: tokio::sync::Mutex<()>,
@@ -100,9 +105,10 @@ impl Shared {
         }
     }
 
-    /// Waits until nothing is under way.
+    /// Waits until nothing is under way, and what has come of it is told or kept.
     pub(crate) async fn idle(&self) {
-        self.until(|| self.counts_and_rest().1 == 0).await;
+        let all_told = || self.tally.untold.load(Ordering::Acquire) == 0;
+        self.until(|| self.counts_and_rest().1 == 0 && all_told()).await;
     }
 
     /// Waits until all that was begun before has ended. One flush after the other: what an earlier one has not waited
@@ -141,9 +147,50 @@ impl Shared {
     fn count_ended(&self, counter: &AtomicU64, count: u32, epoch: u8) {
         counter.fetch_add(count.into(), Ordering::AcqRel);
         self.tally.under_way[usize::from(epoch)].fetch_sub(count.into(), Ordering::AcqRel);
-        if self.tally.waiting.load(Ordering::Acquire) > 0 {
-            self.tally.ended.notify_waiters();
+        self.tally.wake();
+    }
+}
+
+impl Tally {
+    fn wake(&self) {
+        if self.waiting.load(Ordering::Acquire) > 0 {
+            self.ended.notify_waiters();
         }
+    }
+
+    /// Enqueued messages whose runtime ended under them.
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Acquire)
+    }
+}
+
+/// The end of an enqueued message that nobody has been told yet. Who closes waits for that, too: until then it is open
+/// whether the message is to be handed back.
+pub(super) struct Untold(Arc<Shared>);
+
+impl Untold {
+    pub(super) fn begin(shared: &Arc<Shared>) -> Self {
+        shared.tally.untold.fetch_add(1, Ordering::AcqRel);
+        Self(shared.clone())
+    }
+
+    /// It is told now. What nobody holds is kept for the report of closing.
+    pub(super) fn tell(self, failure: Option<&SendError>) {
+        if let Some(failure) = failure {
+            self.0.keep_unsent(failure);
+        }
+    }
+
+    /// It will never be told: its task went with its runtime.
+    pub(super) fn lose(self) {
+        self.0.tally.lost.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+impl Drop for Untold {
+    fn drop(&mut self) {
+        self.0.tally.untold.fetch_sub(1, Ordering::AcqRel);
+        self.0.tally.wake();
     }
 }
 

@@ -27,7 +27,7 @@ pub(crate) struct Ends(Arc<Mutex<Told>>);
 #[derive(Default)]
 pub(crate) struct Told {
     pub(crate) ends: Vec<End>,
-    /// Keys of messages that a closing producer gave back as not sent.
+    /// Keys of messages that a closing producer gave back as not stored.
     pub(crate) unsent: Vec<String>,
     /// What is wrong whatever is stored.
     pub(crate) complaints: Vec<String>,
@@ -60,13 +60,6 @@ impl Ends {
         if let Some(end) = self.told().ends.get_mut(place) {
             (end.ending, end.took, end.allowed) = (ending, took, allowed);
         }
-    }
-
-    /// How many of these have not ended.
-    pub(crate) fn pending(&self, keys: &[String]) -> usize {
-        let told = self.told();
-        let pending = told.ends.iter().filter(|end| matches!(end.ending, Ending::Pending));
-        pending.filter(|end| keys.contains(&end.key)).count()
     }
 
     pub(crate) fn in_time(&self, what: &str, took: Duration, allowed: Duration) {
