@@ -105,19 +105,7 @@ public final class Bench {
                         break;
                     default:
                         room.acquire();
-                        producer.send(new Message("BenchTopic", body), new SendCallback() {
-                            @Override
-                            public void onSuccess(SendResult result) {
-                                ended(1, started, own);
-                                room.release();
-                            }
-
-                            @Override
-                            public void onException(Throwable failure) {
-                                errors.increment();
-                                room.release();
-                            }
-                        });
+                        sendAsync(producer, body, started, room, own);
                         break;
                 }
             } catch (InterruptedException nobodyDoes) {
@@ -125,6 +113,30 @@ public final class Bench {
             } catch (Exception failure) {
                 errors.increment();
             }
+        }
+    }
+
+    /** Whatever comes of it, the room comes back: from the callback, or here when there will be none. */
+    private void sendAsync(
+            DefaultMQProducer producer, byte[] body, long started, Semaphore room, Latencies own) throws Exception {
+        SendCallback told = new SendCallback() {
+            @Override
+            public void onSuccess(SendResult result) {
+                ended(1, started, own);
+                room.release();
+            }
+
+            @Override
+            public void onException(Throwable failure) {
+                errors.increment();
+                room.release();
+            }
+        };
+        try {
+            producer.send(new Message("BenchTopic", body), told);
+        } catch (Exception failure) {
+            room.release();
+            throw failure;
         }
     }
 
