@@ -342,6 +342,26 @@ async fn a_broker_at_an_address_that_is_not_for_here_is_found_with_the_line_to_w
     assert!(report.of(CheckKind::TestSend).all(|check| check.state == State::Ok), "{report:#?}");
 }
 
+/// The client learns the host by the name server that answers it. The doctor asked all of them itself, so the client had
+/// learned nothing when the brokers were dialled.
+#[tokio::test(start_paused = true)]
+async fn brokers_behind_the_name_servers_host_are_reached_there() {
+    let network = Network::default();
+    let (route, clusters) = (route_body(&["172.17.0.3"]), cluster_body("172.17.0.3"));
+    network.peer(NAME_SERVER, move |request| {
+        let body = match request.request_code() {
+            RequestCode::GET_ROUTEINFO_BY_TOPIC => route.clone(),
+            _ => clusters.clone(),
+        };
+        vec![Act::Answer(reply(request, ResponseCode::SUCCESS).with_body(body))]
+    });
+    network.peer("ns:10911", |request| vec![Act::Answer(serve(request))]);
+    let config = network.config().map_to_name_server_host();
+    let report = examine(config, Examination::new().topic(TOPIC)).await;
+    assert_eq!(report.verdict(), Verdict::Well, "{report:#?}");
+    assert!(report.of(CheckKind::TestSend).all(|check| check.state == State::Ok), "{report:#?}");
+}
+
 fn cluster_body(broker: &str) -> Vec<u8> {
     let data = BrokerData {
         broker_name: broker.to_owned(),

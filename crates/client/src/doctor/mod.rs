@@ -139,6 +139,7 @@ impl Patient {
             report.add(self.skip_topic(why));
             return;
         }
+        self.settle().await;
         let brokers = self.registered(&servers, report).await;
         let route = self.route(&servers, report).await;
         let reached = self.brokers(brokers, route.as_ref(), report).await;

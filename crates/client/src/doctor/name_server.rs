@@ -144,6 +144,12 @@ impl Patient {
         }
     }
 
+    /// Lets a name server answer the client itself, as before every send: brokers may be dialled on that one's host.
+    pub(super) async fn settle(&self) {
+        let shared = self.shared();
+        drop(shared.name_servers.ask(&GetBrokerClusterInfo {}, shared.deadline()).await);
+    }
+
     /// The brokers that the name servers know, and whether they agree.
     pub(super) async fn registered(&self, servers: &[Arc<str>], report: &mut Report) -> Vec<Broker> {
         let shared = self.shared();
