@@ -11,7 +11,9 @@ use std::{
     time::Duration,
 };
 
-use maxq::{Client, ClientConfig, ErrorCode, Message, Producer, ProducerConfig, RequestErrorKind, Stream};
+use maxq::{
+    Client, ClientConfig, ErrorCode, Message, Producer, ProducerConfig, RequestErrorKind, Stream, doctor,
+};
 use maxq_emulator::{Cluster, VirtualNetwork};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -243,9 +245,41 @@ async fn a_name_works_over_real_sockets() {
     cluster.stop().await;
 }
 
+/// The doctor asked the operating system for names that only the resolver of the configuration knows.
+#[tokio::test(start_paused = true)]
+async fn the_doctor_looks_names_up_as_the_client_does_and_asks_each_address() {
+    let world = World::new(1, 2).await;
+    let examine = || doctor::examine(world.by_name(), doctor::Examination::new());
+    let targets = |report: &doctor::Report, state| -> Vec<String> {
+        let ports = report.of(doctor::CheckKind::Tcp).filter(|check| check.state == state);
+        ports.map(|check| check.target.clone()).collect()
+    };
+    let ips = [0, 1].map(|index| world.name_server(index).ip());
+    let each = ips.map(|ip| format!("{NAME} at {ip}"));
+    world.name(&[0, 1]);
+    let report = examine().await;
+    assert_eq!(report.verdict(), doctor::Verdict::Well, "{report:#?}");
+    assert_eq!(targets(&report, doctor::State::Ok), each);
+    let dns = report.of(doctor::CheckKind::Dns).next().unwrap();
+    assert_eq!(dns.found, format!("the name stands for {}, {}", ips[0], ips[1]));
+    // One that is down is a warning, as if it had a name of its own.
+    world.cluster.stop_name_server(1).await;
+    let report = examine().await;
+    assert_eq!(report.verdict(), doctor::Verdict::Well, "{report:#?}");
+    assert_eq!(targets(&report, doctor::State::Ok), each[..1]);
+    assert_eq!(targets(&report, doctor::State::Warning), each[1..]);
+    world.name(&[]);
+    assert_eq!(examine().await.verdict(), doctor::Verdict::Unreachable);
+    world.names.lock().unwrap().clear();
+    let report = examine().await;
+    assert_eq!(report.verdict(), doctor::Verdict::Unreachable);
+    let failed = report.with(doctor::State::Failed).next().unwrap();
+    assert!(failed.found.ends_with("no such name"), "{failed}");
+}
+
 #[cfg(feature = "http-discovery")]
 mod http {
-    use maxq::{admin::TopicSettings, doctor};
+    use maxq::admin::TopicSettings;
 
     use super::*;
 

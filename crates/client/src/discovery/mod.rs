@@ -36,7 +36,7 @@ use crate::{
     told::{Teller, Told, told},
 };
 use endpoint::Endpoint;
-pub(crate) use sources::{Sources, Timings};
+pub(crate) use sources::{Sources, Timings, ways};
 
 /// Asks the task to look at once, and waits for it.
 pub(crate) struct Finder {
@@ -176,12 +176,8 @@ impl Discovery {
         });
         for (name, found) in together(lookups.collect()).await {
             match found {
-                Ok(Ok(mut addresses)) if !addresses.is_empty() => {
-                    // In an order of its own: a resolver that rotates its answers changes nothing.
-                    addresses.sort_unstable();
-                    addresses.dedup();
-                    addresses.truncate(MOST);
-                    self.meanings.insert(name, addresses);
+                Ok(Ok(addresses)) if !addresses.is_empty() => {
+                    self.meanings.insert(name, in_order(addresses));
                 }
                 // What a name meant last is better than nothing.
                 Ok(Ok(_)) => tracing::warn!(%name, "the name has no address"),
@@ -194,12 +190,10 @@ impl Discovery {
 
     /// The servers behind a name. One that was never found is dialled by its name, and the error says what is wrong.
     fn meaning(&self, name: &Arc<str>) -> Vec<Found> {
-        let Some(addresses) = self.meanings.get(name) else { return vec![Found::literal(name)] };
-        let shown = |address: &SocketAddr| match addresses.len() {
-            1 => name.clone(),
-            _ => format!("{name} at {}", address.ip()).into(),
-        };
-        addresses.iter().map(|at| Found { address: at.to_string().into(), name: shown(at) }).collect()
+        match self.meanings.get(name) {
+            Some(addresses) => Found::behind(name, addresses),
+            None => vec![Found::literal(name)],
+        }
     }
 
     fn every(&self, first: Duration, interval: Duration) -> Interval {
@@ -207,6 +201,15 @@ impl Discovery {
         interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
         interval
     }
+}
+
+/// The addresses of a name as they are used: each once, and in an order of its own, so that a resolver that rotates its
+/// answers changes nothing.
+pub(crate) fn in_order(mut addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    addresses.sort_unstable();
+    addresses.dedup();
+    addresses.truncate(MOST);
+    addresses
 }
 
 /// The next tick, if there are any.

@@ -29,12 +29,7 @@ pub(crate) struct Timings {
 impl Sources {
     pub(crate) fn new(config: &ClientConfig) -> Result<Self, ConfigError> {
         let servers = config.checked_name_servers()?;
-        // A connector of the user's may know names that nobody else knows, so it gets them as they are.
-        let (connector, resolver) = match (&config.connector, &config.resolver) {
-            (Some(connector), resolver) => (connector.clone(), resolver.clone()),
-            (None, Some(resolver)) => (tcp_by(resolver.clone()), Some(resolver.clone())),
-            (None, None) => (tcp(), Some(system())),
-        };
+        let (connector, resolver) = ways(config);
         let endpoint = match &config.http {
             Some(place) => Some(Endpoint::new(place, config.unit_name.as_deref(), connector.clone())?),
             None => None,
@@ -75,5 +70,15 @@ impl Sources {
             last_fetch: None,
         };
         (name_servers, Some(discovery))
+    }
+}
+
+/// How a client opens streams, and how it looks up the names of name servers: not at all with a connector of the user's
+/// alone, for that may know names that nobody else knows.
+pub(crate) fn ways(config: &ClientConfig) -> (Arc<dyn Connect>, Option<Arc<dyn Resolver>>) {
+    match (&config.connector, &config.resolver) {
+        (Some(connector), resolver) => (connector.clone(), resolver.clone()),
+        (None, Some(resolver)) => (tcp_by(resolver.clone()), Some(resolver.clone())),
+        (None, None) => (tcp(), Some(system())),
     }
 }

@@ -27,12 +27,13 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::{
-    Client, ClientConfig, ErrorCode,
+    Client, ClientConfig, ErrorCode, Resolver,
     client::Shared,
+    discovery::ways,
     remoting::{
         CallError, Phase,
         cause::Cause,
-        connect::{Connect, Stream, tcp},
+        connect::{Connect, Stream},
     },
 };
 pub use report::{Check, CheckKind, Report, State, Verdict};
@@ -99,11 +100,8 @@ impl Examination {
 /// Dropped early, a test message may be stored; the client leaves in the background.
 pub async fn examine(config: ClientConfig, examination: Examination) -> Report {
     let mut report = Report::default();
-    let dialer = Dialer {
-        is_custom: config.connector.is_some(),
-        connector: config.connector.clone().unwrap_or_else(tcp),
-        timeout: config.connect_timeout,
-    };
+    let (connector, resolver) = ways(&config);
+    let dialer = Dialer { connector, resolver, timeout: config.connect_timeout };
     let client = match Client::lazy(config) {
         Ok(client) => client,
         Err(error) => {
@@ -164,11 +162,11 @@ impl Patient {
     }
 }
 
-/// Opens streams as the client does, to look at that step alone.
+/// Looks names up and opens streams as the client does, to look at those steps alone.
 struct Dialer {
     connector: Arc<dyn Connect>,
-    /// What it does with names is its own business.
-    is_custom: bool,
+    /// Without one, what the connector does with names is its own business.
+    resolver: Option<Arc<dyn Resolver>>,
     timeout: Duration,
 }
 

@@ -1,6 +1,6 @@
 //! The configured name servers: name, port, protocol, and whether they know brokers.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use maxq_protocol::{
     ResponseCode,
@@ -8,26 +8,25 @@ use maxq_protocol::{
     header::{GetBrokerClusterInfo, GetRouteInfo},
     name::AUTO_CREATE_TOPIC,
 };
-use tokio::net::lookup_host;
 
-use super::{Check, CheckKind, Patient, Report, counted, host_of, is_unknown_name};
+use super::{Check, CheckKind, Patient, Report, counted, is_unknown_name};
 use crate::{
-    ErrorCode,
+    ErrorCode, RequestError,
     admin::{Broker, Cluster, all},
-    remoting::{CallError, connect::bracketed},
+    discovery::in_order,
+    name_servers::Found,
+    remoting::CallError,
+    resolver::name_of,
 };
 
 impl Patient {
     /// Looks at each configured name server; gives those that answer.
-    pub(super) async fn name_servers(&self, report: &mut Report) -> Vec<Arc<str>> {
-        let servers = self.listed_or_found(report).await;
+    pub(super) async fn name_servers(&self, report: &mut Report) -> Vec<Found> {
+        let names = self.listed_or_found(report).await;
         let mut usable = Vec::new();
-        for (server, checks) in servers.iter().zip(all(servers.iter().map(|one| self.name_server(one))).await)
-        {
-            if checks.last().is_some_and(Check::is_ok) {
-                usable.push(server.clone());
-            }
+        for (checks, servers) in all(names.iter().map(|name| self.name_server(name))).await {
             report.add(checks);
+            usable.extend(servers);
         }
         if !usable.is_empty() {
             // The client uses those that answer.
@@ -56,61 +55,71 @@ impl Patient {
         servers
     }
 
-    /// Name, port, protocol; in this order, as far as it gets.
-    async fn name_server(&self, address: &Arc<str>) -> Vec<Check> {
-        let skip = |kind, why: &str| Check::skipped(kind, &**address, why);
-        let dns = self.look_up(address).await;
-        if dns.code.is_some() {
-            let why = "the host's name is not known";
-            return vec![dns, skip(CheckKind::Tcp, why), skip(CheckKind::Protocol, why)];
+    /// Name, port, protocol; in this order, as far as it gets. Gives the servers behind the name that answer.
+    async fn name_server(&self, name: &Arc<str>) -> (Vec<Check>, Vec<Found>) {
+        let (dns, servers) = self.look_up(name).await;
+        if servers.is_empty() {
+            return (vec![dns, skipped_tcp(name, NO_NAME), skipped_protocol(name, NO_NAME)], servers);
         }
-        match self.dialer.dial(&self.shared().name_servers.target(address)).await {
+        let mut checks = all(servers.iter().map(|server| self.port(server))).await;
+        let is_usable = |checks: &Vec<Check>| checks.last().is_some_and(Check::is_ok);
+        let usable = servers.into_iter().zip(&checks).filter(|(_, checks)| is_usable(checks));
+        let usable = usable.map(|(server, _)| server).collect();
+        // A connector that looks names up has said more of this one.
+        if !checks.iter().flatten().any(|check| check.kind == CheckKind::Dns) {
+            checks.insert(0, vec![dns]);
+        }
+        (checks.concat(), usable)
+    }
+
+    /// Port and protocol of one server.
+    async fn port(&self, server: &Found) -> Vec<Check> {
+        let name = &server.name;
+        match self.dialer.dial(&self.shared().name_servers.target(&server.address)).await {
             Ok(()) => {
-                let open = Check::ok(CheckKind::Tcp, &**address, "the port takes connections");
-                vec![dns, open, self.speak(address).await]
+                let open = Check::ok(CheckKind::Tcp, &**name, "the port takes connections");
+                vec![open, self.speak(server).await]
             }
             Err(error) if is_unknown_name(&error) => {
-                let why = "the host's name is not known";
-                let dns = unreachable(CheckKind::Dns, address, &error);
-                vec![dns, skip(CheckKind::Tcp, why), skip(CheckKind::Protocol, why)]
+                let dns = unreachable(CheckKind::Dns, name, &error);
+                vec![dns, skipped_tcp(name, NO_NAME), skipped_protocol(name, NO_NAME)]
             }
             Err(error) => {
-                let closed = unreachable(CheckKind::Tcp, address, &error);
-                vec![dns, closed, skip(CheckKind::Protocol, "no connection")]
+                let closed = unreachable(CheckKind::Tcp, name, &error);
+                vec![closed, skipped_protocol(name, "no connection")]
             }
         }
     }
 
-    async fn look_up(&self, address: &str) -> Check {
-        if host_of(address).parse::<IpAddr>().is_ok() {
-            return Check::skipped(CheckKind::Dns, address, "an address, not a name");
-        }
-        if self.dialer.is_custom {
-            return Check::skipped(CheckKind::Dns, address, "the configured connector looks names up");
-        }
-        let looked = tokio::time::timeout(self.dialer.timeout, lookup_host(bracketed(address))).await;
+    /// What a name stands for. What is no name, or is not looked up by the client, is dialled as it is.
+    async fn look_up(&self, name: &Arc<str>) -> (Check, Vec<Found>) {
+        let literal = |why: &str| (Check::skipped(CheckKind::Dns, &**name, why), vec![Found::literal(name)]);
+        let Some((host, port)) = name_of(name) else { return literal("an address, not a name") };
+        let Some(resolver) = &self.dialer.resolver else {
+            return literal("the configured connector looks names up");
+        };
+        let looked = tokio::time::timeout(self.dialer.timeout, resolver.resolve(host, port)).await;
         let why = match looked {
-            Ok(Ok(found)) => {
-                let mut found: Vec<_> = found.map(|found| found.ip().to_string()).collect();
-                found.dedup();
-                return Check::ok(
-                    CheckKind::Dns,
-                    address,
-                    format!("the name stands for {}", found.join(", ")),
-                );
+            Ok(Ok(found)) if !found.is_empty() => {
+                let found = in_order(found);
+                let hosts: Vec<_> = found.iter().map(|found| found.ip().to_string()).collect();
+                let told = format!("the name stands for {}", hosts.join(", "));
+                return (Check::ok(CheckKind::Dns, &**name, told), Found::behind(name, &found));
             }
+            Ok(Ok(_)) => "it has no address".to_owned(),
             Ok(Err(error)) => error.to_string(),
             Err(_) => "the name service gave no answer in time".to_owned(),
         };
-        let found = format!("the name {} is not known here: {why}", host_of(address));
-        Check::failed(CheckKind::Dns, address, ErrorCode::NAME_SERVER_UNREACHABLE, found).fix(
+        let told = format!("the name {host} is not known here: {why}");
+        let check = Check::failed(CheckKind::Dns, &**name, ErrorCode::NAME_SERVER_UNREACHABLE, told).fix(
             "correct the name, or use the address; names of containers are known only inside of their network",
-        )
+        );
+        (check, Vec::new())
     }
 
     /// Whether it answers a question as a name server does.
-    async fn speak(&self, address: &Arc<str>) -> Check {
-        let shared = self.shared();
+    async fn speak(&self, server: &Found) -> Check {
+        let (shared, Found { address, name }) = (self.shared(), server);
         let question =
             GetRouteInfo { topic: AUTO_CREATE_TOPIC.to_owned(), accept_standard_json_only: Some(true) };
         match shared.name_servers.call(address, &question, shared.deadline()).await {
@@ -120,7 +129,7 @@ impl Patient {
                     ResponseCode::SUCCESS | ResponseCode::TOPIC_NOT_EXIST
                 ) =>
             {
-                Check::ok(CheckKind::Protocol, &**address, "a name server answers")
+                Check::ok(CheckKind::Protocol, &**name, "a name server answers")
             }
             Ok(answer) => {
                 let code = answer.response_code();
@@ -131,16 +140,16 @@ impl Patient {
                     ResponseCode::REQUEST_CODE_NOT_SUPPORTED => ErrorCode::PROTOCOL,
                     _ => ErrorCode::ROUTE_REFUSED,
                 };
-                Check::failed(CheckKind::Protocol, &**address, code, found)
+                Check::failed(CheckKind::Protocol, &**name, code, found)
             }
             Err(error)
                 if matches!(error.code(), ErrorCode::TIMEOUT | ErrorCode::LOST)
                     && self.dialer.speaks_http(&shared.name_servers.target(address)).await =>
             {
                 let found = "the peer speaks HTTP: this is no remoting port";
-                Check::failed(CheckKind::Protocol, &**address, ErrorCode::HTTP_PORT, found)
+                Check::failed(CheckKind::Protocol, &**name, ErrorCode::HTTP_PORT, found)
             }
-            Err(error) => unreachable(CheckKind::Protocol, address, &error),
+            Err(error) => unreachable(CheckKind::Protocol, name, &error),
         }
     }
 
@@ -151,24 +160,25 @@ impl Patient {
     }
 
     /// The brokers that the name servers know, and whether they agree.
-    pub(super) async fn registered(&self, servers: &[Arc<str>], report: &mut Report) -> Vec<Broker> {
+    pub(super) async fn registered(&self, servers: &[Found], report: &mut Report) -> Vec<Broker> {
         let shared = self.shared();
         let question = GetBrokerClusterInfo {};
-        let told = all(servers.iter().map(|server| shared.ask_one_name_server(server, &question))).await;
+        let told =
+            all(servers.iter().map(|server| shared.ask_one_name_server(&server.address, &question))).await;
         let mut known: Vec<(&str, Vec<Broker>)> = Vec::new();
         for (server, told) in servers.iter().zip(told) {
             let info = told.and_then(|answer| {
                 from_json::<ClusterInfo>(&answer.body)
-                    .map_err(|error| crate::RequestError::answer(server, &error))
+                    .map_err(|error| RequestError::answer(&server.address, &error))
             });
             match info {
                 Ok(info) => {
                     let brokers = Cluster::all_of(info).into_iter().flat_map(|cluster| cluster.brokers);
-                    known.push((server, brokers.collect()));
+                    known.push((&server.name, brokers.collect()));
                 }
                 Err(error) => {
                     let found = error.to_string();
-                    report.add([Check::failed(CheckKind::NameServer, &**server, error.code(), found)]);
+                    report.add([Check::failed(CheckKind::NameServer, &*server.name, error.code(), found)]);
                 }
             }
         }
@@ -215,6 +225,16 @@ fn unreachable(kind: CheckKind, address: &str, error: &CallError) -> Check {
     Check::failed(kind, address, code, error.cause.to_string())
 }
 
+fn skipped_tcp(server: &str, why: &str) -> Check {
+    Check::skipped(CheckKind::Tcp, server, why)
+}
+
+fn skipped_protocol(server: &str, why: &str) -> Check {
+    Check::skipped(CheckKind::Protocol, server, why)
+}
+
 fn first_line(text: &str) -> &str {
     text.lines().next().unwrap_or_default()
 }
+
+const NO_NAME: &str = "the host's name is not known";

@@ -1,6 +1,6 @@
 //! A topic: its route, its permission, and a message to each of its brokers.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use maxq_protocol::{ResponseCode, Topic, body::perm, name::AUTO_CREATE_TOPIC};
 
@@ -8,11 +8,12 @@ use super::{Check, CheckKind, NO_TOPIC, Patient, Report, broker::Reached, clock:
 use crate::{
     ErrorCode, Message, MessageQueue, ProducerConfig, SendError, SendReceipt, StoreStatus,
     admin::{TopicRoute, all},
+    name_servers::Found,
 };
 
 impl Patient {
     /// The route of the topic as the name servers tell it, and whether it can be written.
-    pub(super) async fn route(&self, servers: &[Arc<str>], report: &mut Report) -> Option<TopicRoute> {
+    pub(super) async fn route(&self, servers: &[Found], report: &mut Report) -> Option<TopicRoute> {
         let Some(name) = self.topic() else {
             report.add(
                 [CheckKind::Route, CheckKind::Permission].map(|kind| Check::skipped(kind, "-", NO_TOPIC)),
@@ -30,11 +31,11 @@ impl Patient {
         };
         let (mut routes, mut missing) = (Vec::new(), Vec::new());
         let admin = self.client.admin();
-        let told = all(servers.iter().map(|server| admin.route_at(server, &topic))).await;
+        let told = all(servers.iter().map(|server| admin.route_at(&server.address, &topic))).await;
         for (server, told) in servers.iter().zip(told) {
             match told {
                 Ok(Some(route)) => routes.push(route),
-                Ok(None) => missing.push(&**server),
+                Ok(None) => missing.push(&*server.name),
                 Err(error) => {
                     let found = error.to_string();
                     report.add([Check::failed(CheckKind::Route, name, error.code(), found)]);
@@ -50,7 +51,7 @@ impl Patient {
     }
 
     /// A topic that nobody knows is no failure where brokers create topics.
-    async fn missing_topic(&self, servers: &[Arc<str>], name: &str) -> Check {
+    async fn missing_topic(&self, servers: &[Found], name: &str) -> Check {
         let check = |found: &str| {
             Check::failed(CheckKind::Route, name, ErrorCode::TOPIC_NOT_FOUND, found).fix(format!(
                 "create it: maxq topic create {name}; or correct the name, which is case-sensitive (maxq topic list)"
@@ -60,7 +61,7 @@ impl Patient {
             return check("the topic does not exist");
         };
         for server in servers {
-            if let Ok(Some(route)) = self.client.admin().route_at(server, &default).await
+            if let Ok(Some(route)) = self.client.admin().route_at(&server.address, &default).await
                 && route.queues.iter().any(|queues| perm::is_inherited(queues.perm))
             {
                 return check("the topic does not exist; brokers create it at its first message").warned();

@@ -8,6 +8,7 @@ mod round;
 use std::{
     collections::BTreeMap,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -71,6 +72,15 @@ impl Found {
     /// A server that is dialled by the name that the user wrote.
     pub(crate) fn literal(address: &Arc<str>) -> Self {
         Self { address: address.clone(), name: address.clone() }
+    }
+
+    /// The servers behind a name: each of its addresses is one of its own.
+    pub(crate) fn behind(name: &Arc<str>, addresses: &[SocketAddr]) -> Vec<Self> {
+        let shown = |address: &SocketAddr| match addresses.len() {
+            1 => name.clone(),
+            _ => format!("{name} at {}", address.ip()).into(),
+        };
+        addresses.iter().map(|at| Self { address: at.to_string().into(), name: shown(at) }).collect()
     }
 }
 
