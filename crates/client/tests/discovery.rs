@@ -277,6 +277,30 @@ async fn the_doctor_looks_names_up_as_the_client_does_and_asks_each_address() {
     assert!(failed.found.ends_with("no such name"), "{failed}");
 }
 
+/// The pair was looked up by the address that the name stands for, which its author cannot know.
+#[tokio::test(start_paused = true)]
+async fn a_pair_for_the_name_of_a_name_server_counts_instead_of_what_the_name_stands_for() {
+    let world = World::new(1, 2).await;
+    world.name(&[0]);
+    let to = world.name_server(1).to_string();
+    send(&producer(world.by_name().map_address(NAME, &*to))).await;
+    assert_eq!((world.connections(0), world.connections(1), world.lookups()), (0, 1, 0));
+    let config = world.by_name().map_address(NAME, &*to);
+    let report = doctor::examine(config, doctor::Examination::new()).await;
+    assert_eq!(report.verdict(), doctor::Verdict::Well, "{report:#?}");
+    let dns = report.of(doctor::CheckKind::Dns).next().unwrap();
+    assert_eq!((dns.found.clone(), world.lookups()), (format!("mapped to {to}"), 0));
+    // Beside it, another name is looked up.
+    let config = world.set_up(ClientConfig::new(format!("{NAME},mapped.test:9876")));
+    let producer = producer(config.map_address("mapped.test:9876", to));
+    send(&producer).await;
+    world.cluster.stop_name_server(0).await;
+    producer.client().admin().route("T").await.unwrap();
+    world.cluster.start_name_server(0).await.unwrap();
+    world.cluster.stop_name_server(1).await;
+    producer.client().admin().route("T").await.unwrap();
+}
+
 #[cfg(feature = "http-discovery")]
 mod http {
     use maxq::admin::TopicSettings;

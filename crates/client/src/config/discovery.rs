@@ -57,9 +57,9 @@ impl ClientConfig {
     /// Connects to `to` where a route says `from` (both `host:port`): for brokers that advertise an address which
     /// cannot be reached from here, such as a container's.
     ///
-    /// These pairs also hold for name servers. They come before
-    /// [`map_addresses_with`](Self::map_addresses_with), and that before
-    /// [`map_to_name_server_host`](Self::map_to_name_server_host).
+    /// These pairs also hold for name servers: for one as it is configured, whose name is not looked up then, else for
+    /// the addresses of its name. They come before [`map_addresses_with`](Self::map_addresses_with), and that before
+    /// [`map_to_name_server_host`](Self::map_to_name_server_host); those two are for brokers only.
     #[must_use]
     pub fn map_address(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
         self.mapping.pairs.insert(from.into(), to.into().into());

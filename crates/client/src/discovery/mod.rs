@@ -1,7 +1,7 @@
 //! The task that finds the name servers: it asks the address endpoint and looks names up, again and again.
 //!
-//! Each address of a name is a name server of its own. There is no such task when all name servers are addresses, or
-//! when a connector of the user's takes their names as they are.
+//! Each address of a name is a name server of its own. There is no such task when all name servers are addresses or
+//! names that a pair maps, or when a connector of the user's takes their names as they are.
 
 #[cfg(feature = "http-discovery")]
 mod endpoint;
@@ -168,7 +168,8 @@ impl Discovery {
     /// Looks all names up at once.
     async fn look_up(&mut self) {
         let until = self.clock.instant(self.clock.now() + self.timings.timeout);
-        let lookups = self.names.iter().filter_map(|name| {
+        let names = self.names.iter().filter(|name| !self.name_servers.is_mapped(name));
+        let lookups = names.filter_map(|name| {
             let (host, port) = name_of(name)?;
             let looking = self.resolver.as_ref()?.resolve(host, port);
             let name = name.clone();

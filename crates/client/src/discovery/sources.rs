@@ -49,7 +49,11 @@ impl Sources {
             Some(endpoint) => endpoint.url().into(),
             None => servers.join(", ").into(),
         };
-        let has_names = resolver.is_some() && servers.iter().any(|server| name_of(server).is_some());
+        let is_name = |server: &Arc<str>| {
+            // A name that a pair maps is dialled as the pair says.
+            name_of(server).is_some() && links.mapping.name_server(server) == *server
+        };
+        let has_names = resolver.is_some() && servers.iter().any(is_name);
         if endpoint.is_none() && !has_names {
             return (Arc::new(NameServers::new(configured, servers, start, None, links)), None);
         }

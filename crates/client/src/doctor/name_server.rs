@@ -94,6 +94,10 @@ impl Patient {
     /// What a name stands for. What is no name, or is not looked up by the client, is dialled as it is.
     async fn look_up(&self, name: &Arc<str>) -> (Check, Vec<Found>) {
         let literal = |why: &str| (Check::skipped(CheckKind::Dns, &**name, why), vec![Found::literal(name)]);
+        let name_servers = &self.shared().name_servers;
+        if name_servers.is_mapped(name) {
+            return literal(&format!("mapped to {}", name_servers.target(name)));
+        }
         let Some((host, port)) = name_of(name) else { return literal("an address, not a name") };
         let Some(resolver) = &self.dialer.resolver else {
             return literal("the configured connector looks names up");

@@ -112,7 +112,8 @@ impl NameServers {
     /// The addresses that are dialled, separated by commas.
     pub(crate) fn addresses(&self) -> String {
         let known = self.known();
-        known.choice.addresses().map(|address| &**address).collect::<Vec<_>>().join(", ")
+        let targets = known.choice.addresses().map(|address| self.target(address));
+        targets.collect::<Vec<_>>().join(", ")
     }
 
     /// Asks until one answers, whatever it says. Each gets its share of the time that is left, so that a silent one
@@ -156,6 +157,11 @@ impl NameServers {
     /// for brokers.
     pub(crate) fn target(&self, address: &Arc<str>) -> Arc<str> {
         self.mapping.name_server(address)
+    }
+
+    /// Whether a pair says where this server is dialled. Then its name is not looked up: the pair is for the name.
+    pub(crate) fn is_mapped(&self, server: &Arc<str>) -> bool {
+        self.target(server) != *server
     }
 
     /// Asks the server at `address` alone and gives its answer, whatever its code: the one way to a name server.
