@@ -1,10 +1,10 @@
 //! What a measured table needs beside its figures: when and where.
 
-use std::{fs, thread};
+use std::{fs, process::Command, thread};
 
 use crate::{apache, clock};
 
-/// `2026-07-30, 2 cores (AMD EPYC 7763), Linux 6.18, Java 17.0.15, Maxq 0.1.0`, as far as it is known.
+/// `2026-07-30, 2 cores (AMD EPYC 7763), Linux 6.18, Java 17.0.15, Maxq 0.1.0 (1a2b3c4d5e6f)`, as far as it is known.
 pub(crate) fn described() -> String {
     let mut parts = vec![date(clock::wall_millis())];
     parts.extend(thread::available_parallelism().ok().map(|cores| {
@@ -15,8 +15,25 @@ pub(crate) fn described() -> String {
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").ok();
     parts.extend(kernel.map(|kernel| format!("Linux {}", major_minor(&kernel))));
     parts.extend(apache::java_version().map(|version| format!("Java {version}")));
-    parts.push(format!("Maxq {}", env!("CARGO_PKG_VERSION")));
+    let commit = commit().map(|commit| format!(" ({commit})")).unwrap_or_default();
+    parts.push(format!("Maxq {}{commit}", env!("CARGO_PKG_VERSION")));
     parts.join(", ")
+}
+
+/// `1a2b3c4d5e6f`, or `1a2b3c4d5e6f with changes`; nothing without git or outside a repository.
+///
+/// Documents do not count as changes: the run writes its own tables into them.
+fn commit() -> Option<String> {
+    let commit = git(&["rev-parse", "--short=12", "HEAD"])?;
+    let changes =
+        git(&["status", "--porcelain", "--untracked-files=no", "--", ":(top)", ":(top,exclude)*.md"])?;
+    Some(if changes.is_empty() { commit } else { format!("{commit} with changes") })
+}
+
+/// What git prints, without the space around it.
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 /// Year, month and day in UTC.
