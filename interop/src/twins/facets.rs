@@ -80,10 +80,11 @@ impl Places {
     fn records(self, answer: &RemotingCommand, facets: &mut Facets) {
         let found = records(answer);
         let whole: usize = found.iter().map(StoredMessage::encoded_len).sum();
-        if whole != answer.body.len() {
-            facets.insert("records".to_owned(), format!("broken: {} bytes", answer.body.len()));
-        }
-        facets.insert("records".to_owned(), found.len().to_string());
+        let count = match answer.body.len() {
+            bytes if bytes == whole => found.len().to_string(),
+            bytes => format!("{}, broken: {bytes} bytes", found.len()),
+        };
+        facets.insert("records".to_owned(), count);
         for (number, record) in found.iter().enumerate() {
             for (name, value) in self.record(record) {
                 facets.insert(format!("record {number}.{name}"), value);
@@ -225,6 +226,8 @@ const fn encoding(encoding: HeaderEncoding) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use maxq_protocol::ResponseCode;
+
     use super::*;
 
     fn places() -> Places {
@@ -248,6 +251,16 @@ mod tests {
         );
         assert_eq!(places().remark(Some("topic[T] not exist")), "topic[T] not exist");
         assert_eq!(places().remark(None), "<none>");
+    }
+
+    #[test]
+    fn a_body_that_is_no_record_is_not_an_empty_one() {
+        let facets = |body: &'static [u8]| {
+            let answer = RemotingCommand::response(ResponseCode::SUCCESS, 1).with_body(body);
+            places().facets(&answer, Reading::Records)
+        };
+        assert_eq!(facets(b"")["records"], "0");
+        assert_eq!(facets(b"no record")["records"], "0, broken: 9 bytes");
     }
 
     #[test]
