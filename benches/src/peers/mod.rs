@@ -179,20 +179,28 @@ impl Peers {
     pub fn write(&self, options: &Options) -> anyhow::Result<()> {
         let command = format!("peers --rounds {} --secs {}", options.rounds, options.steady.as_secs_f64());
         crate::document::write(SECTION, &command, &self.to_string())?;
-        let Some((_, rows)) = self.tables.iter().find(|(target, _)| *target == Target::Null) else {
-            return Ok(());
-        };
-        let (folder, inflight) = (crate::document::plots(), "messages in flight");
-        let lines = |figure: fn(&Figures) -> f64| self.lines(rows, figure);
-        let (cpu, rate) = ("CPU per message, 1 KiB, null broker", "Messages a second, 1 KiB, null broker");
-        plot::write(&folder.join("peers-cpu.svg"), cpu, inflight, "us", &lines(|figures| figures.cpu_us))?;
-        plot::write(
-            &folder.join("peers-rate.svg"),
-            rate,
-            inflight,
-            "messages/s",
-            &lines(|figures| figures.rate),
-        )
+        for (target, rows) in &self.tables {
+            let (broker, file) = match target {
+                Target::Null => ("null broker", "peers"),
+                Target::Apache => ("Apache 5.5.0", "peers-apache"),
+            };
+            self.plot(rows, &format!("{file}-cpu.svg"), ("CPU per message", "us"), broker, |of| of.cpu_us)?;
+            let rate = ("Messages a second", "messages/s");
+            self.plot(rows, &format!("{file}-rate.svg"), rate, broker, |of| of.rate)?;
+        }
+        Ok(())
+    }
+
+    fn plot(
+        &self,
+        rows: &[Row],
+        file: &str,
+        (what, unit): (&str, &str),
+        broker: &str,
+        figure: fn(&Figures) -> f64,
+    ) -> anyhow::Result<()> {
+        let (path, title) = (crate::document::plots().join(file), format!("{what}, 1 KiB, {broker}"));
+        plot::write(&path, &title, "messages in flight", unit, &self.lines(rows, figure))
     }
 
     /// One line for each peer that awaits, and one for each that calls back, where it is another way.
