@@ -18,10 +18,10 @@ pub(crate) fn handle(scratch: PathBuf) -> Result<()> {
     ctrlc::set_handler(move || {
         INTERRUPTED.store(true, Ordering::SeqCst);
         eprintln!("interrupted: stopping every process that was started here");
-        children::release_all();
-        // A server that dies at this moment may still write a last file: try until the folder stays away.
+        // First their ends: whoever still runs may write one more file into a folder that is being removed.
+        children::end_all(LIMIT);
         let gone = || Ok((fs::remove_dir_all(&scratch).is_ok() || !scratch.exists()).then_some(()));
-        let _ = clock::wait_for(Duration::from_secs(2), gone);
+        let _ = clock::wait_for(LIMIT, gone);
         process::exit(130);
     })
     .context("cannot listen for interrupts")
@@ -37,4 +37,6 @@ pub(crate) fn hold_if_interrupted() {
     }
 }
 
+/// For the ends of all children, and for the removal: each takes a moment, unless something is wrong.
+const LIMIT: Duration = Duration::from_secs(2);
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);

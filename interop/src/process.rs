@@ -2,9 +2,10 @@
 //!
 //! Every child hangs on a leash: a pipe that the suite holds open and never writes to. A small shell beside the child
 //! waits for the end of that pipe and then kills the child with SIGKILL. The pipe ends when the [`Process`] is dropped,
-//! when the suite is interrupted ([`release_all`]), and also when the suite itself is killed, because the kernel then
+//! when the suite is interrupted ([`end_all`]), and also when the suite itself is killed, because the kernel then
 //! closes its files. SIGKILL ends a stopped child too, so none stays frozen behind us. Shell and child ignore the SIGINT
-//! of a Ctrl-C: the suite decides in which order things end.
+//! of a Ctrl-C: the suite decides in which order things end. The shell ignores what else a terminal or a service sends to
+//! the whole process group too, else nobody would be left to kill a frozen child; the child itself does not.
 
 use std::{
     collections::BTreeMap,
@@ -134,9 +135,13 @@ pub(crate) fn tail(name: &str, files: &[&Path]) -> String {
     if text.is_empty() { text } else { format!("--- last lines of {name}\n{text}") }
 }
 
-/// Lets every child go, as if all were dropped: for an interrupt, whose handler owns none of them.
-pub(crate) fn release_all() {
-    leashes(std::mem::take);
+/// Ends every child, as if all were dropped, and waits at most for `limit`: for an interrupt, whose handler owns none of
+/// them.
+pub(crate) fn end_all(limit: Duration) {
+    let shells: Vec<u32> = leashes(std::mem::take).into_keys().collect();
+    let ended = || Ok(shells.iter().all(|shell| signal::has_ended(*shell)).then_some(()));
+    // Whoever has not ended by then has been killed all the same.
+    let _ = clock::wait_for(limit, ended);
 }
 
 /// The leashes by process id of the shell.
@@ -149,6 +154,9 @@ fn leashes<T>(change: impl FnOnce(&mut BTreeMap<u32, ChildStdin>) -> T) -> T {
 ///
 /// Standard input is the leash. A background command of a shell that is not interactive loses its standard input
 /// unless told otherwise, hence descriptor 3. The child must not hold the leash itself, hence `3<&-`.
+///
+/// What is ignored before a command starts is ignored by it as well: INT by the child, the other signals only by the
+/// watcher, which therefore has to be killed with SIGKILL.
 const LEASH: &str = r#"
 trap '' INT
 exec 3<&0
@@ -157,13 +165,14 @@ input=$2
 shift 2
 "$@" <"$input" 3<&- &
 child=$!
+trap '' HUP QUIT TERM
 echo "$child" >"$pid_file"
 { read -r _; kill -9 "$child"; } <&3 3<&- >/dev/null 2>&1 &
 watcher=$!
 exec 3<&-
 wait "$child"
 status=$?
-kill "$watcher" 2>/dev/null
+kill -9 "$watcher" 2>/dev/null
 exit "$status"
 "#;
 
@@ -230,6 +239,37 @@ mod tests {
         wait_for(false);
         child.signal(Signal::Stop).unwrap();
         wait_for(true);
+        drop(child);
+        assert_eq!(state(pid), None);
+    }
+
+    /// The processes that `pid` has started and that still run.
+    #[cfg(target_os = "linux")]
+    fn children(pid: u32) -> Vec<i32> {
+        let listed = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        listed.split_whitespace().map(|child| child.parse().unwrap()).collect()
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_stopped_child_is_dead_once_dropped_whatever_its_shell_was_told() {
+        use nix::{
+            sys::signal::{Signal as Unix, kill},
+            unistd::Pid,
+        };
+
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Process::start("child", &command(&["sleep", "60"]), None, folder.path()).unwrap();
+        let (shell, pid) = (child.child.id(), child.pid().unwrap());
+        child.signal(Signal::Stop).unwrap();
+        let both = || Ok(Some(children(shell)).filter(|children| children.len() == 2));
+        let mut told = clock::wait_for(Duration::from_secs(10), both).unwrap().unwrap();
+        // As if the whole process group were told, of which the test itself is one.
+        told.retain(|child| *child != pid);
+        told.push(i32::try_from(shell).unwrap());
+        for signal in [Unix::SIGINT, Unix::SIGHUP, Unix::SIGQUIT, Unix::SIGTERM] {
+            told.iter().for_each(|process| kill(Pid::from_raw(*process), signal).unwrap());
+        }
         drop(child);
         assert_eq!(state(pid), None);
     }

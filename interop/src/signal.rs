@@ -29,6 +29,25 @@ pub(crate) fn send(pid: i32, signal: Signal) -> Result<()> {
     Ok(kill(Pid::from_raw(pid), signal)?)
 }
 
+/// Whether this child of ours has ended. Whoever owns it then cannot wait for it any more.
+#[cfg(unix)]
+pub(crate) fn has_ended(pid: u32) -> bool {
+    use nix::{
+        sys::wait::{WaitPidFlag, WaitStatus, waitpid},
+        unistd::Pid,
+    };
+
+    let pid = i32::try_from(pid).map(Pid::from_raw);
+    // An error means that it was waited for before.
+    !pid.is_ok_and(|pid| waitpid(pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive))
+}
+
+/// Nobody is waited for.
+#[cfg(not(unix))]
+pub(crate) fn has_ended(_: u32) -> bool {
+    true
+}
+
 /// Only Unix has them.
 #[cfg(not(unix))]
 pub(crate) fn send(pid: i32, signal: Signal) -> Result<()> {
