@@ -30,7 +30,8 @@ impl Apache {
     pub(crate) fn prepare(version: &str, build: &Path) -> Result<Self> {
         // Asked first: without Java, Maven fails too, and says so in worse words.
         let java = Command::new(tool("java")).arg("-version").output();
-        java.map_err(|error| missing("Java", "java", JAVA_INSTALL, &error))?;
+        let java = java.map_err(|error| missing("Java", "java", JAVA_INSTALL, &error))?;
+        new_enough(&String::from_utf8_lossy(&java.stderr))?;
         fs::create_dir_all(build).with_context(|| format!("cannot make {}", build.display()))?;
         let server = class_path(version, "server", build)?;
         let tools = class_path(version, "tools", build)?;
@@ -148,8 +149,27 @@ fn furnish(home: &Path, logback: &str) -> Result<()> {
 /// The version of the Java that runs everything, such as `17.0.15`.
 pub(crate) fn java_version() -> Option<String> {
     let output = Command::new(tool("java")).arg("-version").output().ok()?;
-    // openjdk version "17.0.15" 2025-04-15
-    String::from_utf8_lossy(&output.stderr).split('"').nth(1).map(str::to_owned)
+    version_in(&String::from_utf8_lossy(&output.stderr)).map(str::to_owned)
+}
+
+/// `17.0.15` of `openjdk version "17.0.15" 2025-04-15`.
+fn version_in(printed: &str) -> Option<&str> {
+    printed.split('"').nth(1)
+}
+
+/// Refuses an old Java, and a `java` that is none: macOS has one that only says where to get Java.
+fn new_enough(printed: &str) -> Result<()> {
+    // Java 8 calls itself 1.8, which is too old in either way.
+    let major =
+        version_in(printed).and_then(|version| version.split(['.', '-', '+']).next()?.parse::<u32>().ok());
+    if major.is_some_and(|major| major >= JAVA) {
+        return Ok(());
+    }
+    bail!(
+        "Java {JAVA} or newer is needed to run Apache RocketMQ, but `{} -version` says: {}\n{JAVA_INSTALL}",
+        tool("java").display(),
+        printed.trim()
+    )
 }
 
 /// The class path of a profile of `pom.xml`, from the build folder or from Maven.
@@ -203,7 +223,7 @@ fn compile_judge(class_path: &str, classes: &Path) -> Result<()> {
         .arg(classes)
         .args(&sources)
         .output()
-        .map_err(|error| missing("A Java compiler (JDK 11 or newer)", "javac", JAVA_INSTALL, &error))?;
+        .map_err(|error| missing("A Java compiler", "javac", JAVA_INSTALL, &error))?;
     check(&output, || "the judge (interop/java/judge) does not compile".to_owned())?;
     fs::write(&stamp_file, stamp).context("cannot write into the build folder")
 }
@@ -250,6 +270,8 @@ const SERVER_LOGBACK: &str = r#"<configuration>
 "#;
 /// Nothing: the output of a tool is its result.
 const TOOLS_LOGBACK: &str = "<configuration><root level=\"OFF\"/></configuration>\n";
+/// The oldest that the suite is run with.
+const JAVA: u32 = 17;
 /// A smoke run ends before an optimising compiler pays.
 const FAST_START: &[&str] = &["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"];
 const JAVA_INSTALL: &str = "Install a JDK (Debian, Ubuntu: apt install openjdk-17-jdk-headless; Fedora: dnf install \
@@ -266,6 +288,25 @@ mod tests {
         let error = std::io::Error::from(std::io::ErrorKind::NotFound);
         let text = missing("Maven", "mvn", MAVEN_INSTALL, &error).to_string();
         assert!(text.starts_with("Maven is needed") && text.contains("apt install maven"), "{text}");
+    }
+
+    #[test]
+    fn an_old_java_and_one_that_is_none_are_refused_with_the_command_that_installs_one() {
+        for new in [
+            "openjdk version \"17.0.15\" 2025-04-15",
+            "openjdk version \"25\" 2025-09-16",
+            "java version \"24-ea\"",
+        ] {
+            new_enough(new).unwrap();
+        }
+        for old in [
+            "java version \"1.8.0_402\"",
+            "openjdk version \"11.0.22\" 2024",
+            "Unable to locate a Java Runtime.",
+        ] {
+            let text = new_enough(old).unwrap_err().to_string();
+            assert!(text.contains(old) && text.contains("apt install openjdk-17-jdk-headless"), "{text}");
+        }
     }
 
     #[test]
