@@ -2,7 +2,8 @@
 //! none is left as it was.
 //!
 //! In all of them: no acknowledged message is missing, no send fails while another broker lives, and where nobody can
-//! know whether a message is stored, the error says so.
+//! know whether a message is stored, the error says so. Apache's client reads what is stored afterwards, but for two of
+//! three brokers (our reader does), and for access control and TLS, where nothing can be stored.
 
 mod access;
 mod address;
