@@ -1,4 +1,5 @@
 //! Bytes that Apache's own classes write, beside those that are committed and that `protocol` is tested against.
+//! And the other way round: Apache's classes read what `protocol` writes.
 //!
 //! `java/GoldenBytes*.java` write them, one program for each version. A difference means that a fixture was edited by
 //! hand, or that Apache's classes write otherwise than they did.
@@ -19,44 +20,63 @@ use crate::{
     report::{Outcome, Report},
 };
 
-/// Compares the fixtures of every version, or writes them anew.
+/// Compares the fixtures of every version, or writes them anew; and lets Apache's classes read the bytes of `protocol`.
 pub(crate) fn run(scratch: &Path, write: bool) -> Result<Report> {
     let build = maxq::target_folder()?.join("interop");
     let mut report = Report::default();
     for (version, program) in PROGRAMS {
-        let began = clock::now();
         let apache = Apache::prepare(version, &build)?;
-        let result = bytes_of(&apache, program, &scratch.join(version)).and_then(|fresh| {
+        let folder = scratch.join(version);
+        report.extend(vec![outcome(version, "bytes of Apache's classes are the fixtures", || {
+            let fresh = bytes_of(&apache, program, &folder)?;
             let committed = PathBuf::from(FIXTURES).join(format!("java-{version}"));
             if write { replace(&committed, &fresh) } else { compare(&fresh, &read(&committed)?) }
-        });
-        report.extend(vec![Outcome {
-            scenario: "bytes of Apache's classes are the fixtures".to_owned(),
-            server: "none".to_owned(),
-            client: (*version).to_owned(),
-            took: began.elapsed(),
-            failure: result.err().map(|error| format!("{error:#}")),
-            obstacle: None,
-        }]);
+        })]);
+        if *program == READER {
+            report.extend(vec![outcome(version, "Apache's classes read the bytes of `protocol`", || {
+                let bytes = folder.join("ours");
+                maxq::golden_bytes(&bytes)?;
+                java(&apache, program, &["--read", &bytes.display().to_string()], &folder)
+            })]);
+        }
     }
     Ok(report)
+}
+
+fn outcome(version: &str, scenario: &str, play: impl FnOnce() -> Result<()>) -> Outcome {
+    let began = clock::now();
+    let result = play();
+    Outcome {
+        scenario: scenario.to_owned(),
+        server: "none".to_owned(),
+        client: version.to_owned(),
+        took: began.elapsed(),
+        failure: result.err().map(|error| format!("{error:#}")),
+        obstacle: None,
+    }
 }
 
 /// What the program writes: file name to bytes.
 fn bytes_of(apache: &Apache, program: &str, folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
     let out = folder.join("bytes");
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
-    let source = Path::new(JAVA).join(program);
-    let command = apache.program(&folder.join("home"), &source, &[&out.display().to_string()])?;
-    let ended = Process::start("golden", &command, None, folder)?.wait(LIMIT)?;
-    if !ended.status.success() {
-        bail!(
-            "{program}\n  expected: status 0\n      came: {}\n{}",
-            ended.status,
-            expect::short(&ended.stderr)
-        );
-    }
+    java(apache, program, &[&out.display().to_string()], folder)?;
     read(&out)
+}
+
+/// Runs the program, which must end well. It writes to `folder`.
+fn java(apache: &Apache, program: &str, arguments: &[&str], folder: &Path) -> Result<()> {
+    let command = apache.program(&folder.join("home"), &Path::new(JAVA).join(program), arguments)?;
+    let ended = Process::start("golden", &command, None, folder)?.wait(LIMIT)?;
+    if ended.status.success() {
+        return Ok(());
+    }
+    bail!(
+        "{program}\n  expected: status 0\n      came: {}\n{}\n{}",
+        ended.status,
+        expect::short(&String::from_utf8_lossy(&ended.stdout)),
+        expect::short(&ended.stderr)
+    );
 }
 
 fn read(folder: &Path) -> Result<BTreeMap<String, Vec<u8>>> {
@@ -94,7 +114,9 @@ fn replace(committed: &Path, fresh: &BTreeMap<String, Vec<u8>>) -> Result<()> {
 }
 
 /// Versions and the programs that write their bytes.
-const PROGRAMS: &[(&str, &str)] = &[("5.5.0", "GoldenBytes.java"), ("4.9.7", "GoldenBytes497.java")];
+const PROGRAMS: &[(&str, &str)] = &[("5.5.0", READER), ("4.9.7", "GoldenBytes497.java")];
+/// The program that reads as well.
+const READER: &str = "GoldenBytes.java";
 const JAVA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/java");
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/protocol/tests/fixtures");
 /// Compiling and running takes seconds on an idle machine.

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -27,6 +27,19 @@ pub(crate) fn build() -> Result<PathBuf> {
         (message["target"]["name"] == "maxq").then_some(message["executable"].as_str()?.into())
     });
     binary.context("cargo did not say where maxq is")
+}
+
+/// Lets `protocol` write the bytes that Apache's classes are to read, by the example that is made for it.
+pub(crate) fn golden_bytes(folder: &Path) -> Result<()> {
+    let status = cargo()
+        .args(["run", "-q", "-p", "maxq-protocol", "--all-features", "--example", "golden_bytes", "--"])
+        .arg(folder)
+        .status()
+        .context("cannot start cargo")?;
+    if !status.success() {
+        bail!("golden_bytes\n  expected: status 0\n      came: {status}");
+    }
+    Ok(())
 }
 
 /// The folder where cargo puts what it builds.

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use self::output::{Clusters, Route, TopicList, record, seen};
 pub(crate) use self::{
-    build::{build, target_folder},
+    build::{build, golden_bytes, target_folder},
     emulator::{Emulator, emulated},
     output::{BrokerOfCluster, Cluster, Receipt, RouteOfBroker},
 };
