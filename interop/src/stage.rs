@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     apache::{Apache, Broker, Jvm},
@@ -32,6 +32,13 @@ impl Stage<'_> {
     /// Apache's client and tools.
     pub(crate) fn judge(&mut self) -> Result<&mut Judge> {
         self.judges.judge()
+    }
+
+    /// A folder for what a scenario writes, made; it goes with all that the run has written.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.judges.folder.join(name);
+        fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        Ok(folder)
     }
 }
 

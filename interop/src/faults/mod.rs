@@ -20,6 +20,7 @@ use std::{
 
 use anyhow::Result;
 
+pub(crate) use self::sends::{Send, named, of_java};
 use self::{
     drill::{Drill, Pace},
     phases::Figures,

@@ -72,6 +72,13 @@ pub(crate) fn body((sender, number): Name) -> Vec<u8> {
     body
 }
 
+/// The message that a body names.
+pub(crate) fn named(body: &[u8]) -> Option<Name> {
+    let mut words = std::str::from_utf8(body).ok()?.split(' ');
+    let mut number = || words.next()?.parse().ok();
+    Some((number()?, number()?))
+}
+
 /// Bytes of each message: what Apache's own benchmark sends.
 pub(crate) const BODY: usize = 128;
 
@@ -99,5 +106,7 @@ mod tests {
     fn a_body_names_its_message_and_has_the_size_of_all_others() {
         assert!(body((15, 4_711)).starts_with(b"15 4711 ..."));
         assert_eq!(body((0, 0)).len(), BODY);
+        assert_eq!(named(&body((15, 4_711))), Some((15, 4_711)));
+        assert_eq!(named(b"something else"), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Apache's benchmark classes, which are published for 5.5.0 only.
 
-use std::{fs, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -10,10 +10,9 @@ use crate::{clock, emulated::Emulated, expect, process::Process, stage::Stage};
 pub(super) fn producer(stage: &mut Stage<'_>) -> Result<()> {
     let emulated = Emulated::start(VERSION, 2)?;
     emulated.cluster().create_topic(TOPIC, 4)?;
-    let folder = tempfile::tempdir()?;
     let messages = MESSAGES.to_string();
     let main = ["-q", &messages, "-w", "4", "-s", "256", "-t", TOPIC];
-    let ended = start(stage, &emulated, "Producer", &main, folder.path())?.wait(LIMIT)?;
+    let ended = start(stage, &emulated, "Producer", &main)?.wait(LIMIT)?;
     let printed = String::from_utf8_lossy(&ended.stdout);
     expect::holds(&format!("Producer ends well: {} {printed}", ended.status), ended.status.success())?;
     expect::contains("Producer", &printed, &[&format!("Send Total: {MESSAGES}"), "Send Failed: 0"])?;
@@ -24,9 +23,8 @@ pub(super) fn producer(stage: &mut Stage<'_>) -> Result<()> {
 pub(super) fn batch_producer(stage: &mut Stage<'_>) -> Result<()> {
     let emulated = Emulated::start(VERSION, 2)?;
     emulated.cluster().create_topic(TOPIC, 4)?;
-    let folder = tempfile::tempdir()?;
     let main = ["-b", "8", "-w", "2", "-s", "64", "-t", TOPIC];
-    let process = start(stage, &emulated, "BatchProducer", &main, folder.path())?;
+    let process = start(stage, &emulated, "BatchProducer", &main)?;
     let stored =
         clock::wait_for(LIMIT, || Ok((emulated.cluster().stored_count(TOPIC) >= MESSAGES).then_some(())))?;
     let said = process.tail();
@@ -35,19 +33,13 @@ pub(super) fn batch_producer(stage: &mut Stage<'_>) -> Result<()> {
     expect::holds(&format!("BatchProducer reports no failure: {said}"), !said.contains("Exception"))
 }
 
-fn start(
-    stage: &Stage<'_>,
-    emulated: &Emulated,
-    class: &str,
-    arguments: &[&str],
-    folder: &std::path::Path,
-) -> Result<Process> {
+fn start(stage: &Stage<'_>, emulated: &Emulated, class: &str, arguments: &[&str]) -> Result<Process> {
+    let folder = stage.folder(&format!("benchmark-{class}"))?;
     let class = format!("org.apache.rocketmq.example.benchmark.{class}");
     let name_server = emulated.cluster().name_servers();
     let main = [&[class.as_str(), "-n", &name_server], arguments].concat();
-    fs::create_dir_all(folder)?;
     let command = stage.judges.apache().benchmark(&folder.join("home"), &main)?;
-    Process::start("benchmark", &command, None, folder)
+    Process::start("benchmark", &command, None, &folder)
 }
 
 /// The only version whose benchmark is published.
