@@ -27,7 +27,7 @@ pub enum HeaderEncoding {
     /// Type byte 0: a JSON object. Every server reads it.
     #[default]
     Json,
-    /// Type byte 1: RocketMQ's binary header. Smaller and cheaper; an empty text reads back as absent.
+    /// Type byte 1: RocketMQ's binary header. Smaller; an empty text reads back as absent.
     Binary,
 }
 
