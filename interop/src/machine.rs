@@ -1,6 +1,6 @@
 //! What a measured table needs beside its figures: when and where.
 
-use std::{fs, process::Command, thread};
+use std::{fs, path::Path, process::Command, thread};
 
 use crate::{apache, clock};
 
@@ -34,6 +34,22 @@ fn commit() -> Option<String> {
 fn git(arguments: &[&str]) -> Option<String> {
     let output = Command::new("git").args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().ok()?;
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// How many percent of the disk of `folder` are used, as Apache's brokers count it
+/// (`UtilAll.getDiskPartitionSpaceUsedPercent`): of what is used and what a user may still use.
+#[cfg(unix)]
+#[allow(clippy::useless_conversion, reason = "macOS counts blocks in 32 bits")]
+pub(crate) fn disk_used(folder: &Path) -> Option<u64> {
+    let disk = nix::sys::statvfs::statvfs(folder).ok()?;
+    let used = u64::from(disk.blocks()) - u64::from(disk.blocks_free());
+    (used * 100).checked_div(used + u64::from(disk.blocks_available()))
+}
+
+/// Not known here.
+#[cfg(not(unix))]
+pub(crate) fn disk_used(_: &Path) -> Option<u64> {
+    None
 }
 
 /// Year, month and day in UTC.

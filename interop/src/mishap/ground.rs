@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context as _, Result, anyhow};
@@ -112,8 +113,16 @@ pub(super) fn watchful(cluster: &ApacheCluster) -> ClientConfig {
 }
 
 /// Looks until `found` is true; `what` says what was waited for.
-pub(super) fn until(what: &str, mut found: impl FnMut() -> Result<bool>) -> Result<()> {
-    let limit = std::time::Duration::from_secs(30);
+pub(super) fn until(what: &str, found: impl FnMut() -> Result<bool>) -> Result<()> {
+    until_within(Duration::from_secs(30), what, found)
+}
+
+/// As [`until`], for what takes longer.
+pub(super) fn until_within(
+    limit: Duration,
+    what: &str,
+    mut found: impl FnMut() -> Result<bool>,
+) -> Result<()> {
     let seen = clock::wait_for(limit, || Ok(found()?.then_some(())))?;
     seen.with_context(|| format!("not within {} s: {what}", limit.as_secs()))
 }
