@@ -48,6 +48,9 @@ pub struct Options {
     /// Seconds of each run that are measured
     #[arg(long = "secs", value_name = "SECONDS", default_value = "3", value_parser = crate::load::seconds)]
     pub steady: Duration,
+    /// Only the loads whose name has this in it, such as "one way"
+    #[arg(long, value_name = "TEXT", conflicts_with = "write")]
+    pub only: Option<String>,
     /// One short round, to see that it works; its figures mean nothing
     #[arg(long, conflicts_with_all = ["rounds", "steady"])]
     pub quick: bool,
@@ -127,7 +130,8 @@ fn rows(
 ) -> anyhow::Result<Vec<Row>> {
     let rounds = if options.quick { 1 } else { options.rounds.get() };
     let mut rows = Vec::new();
-    for (label, mut load) in loads() {
+    let asked = |label: &str| options.only.as_ref().is_none_or(|only| label.contains(only));
+    for (label, mut load) in loads().into_iter().filter(|(label, _)| asked(label)) {
         load.name_server = name_server;
         load.real_broker = target == Target::Apache;
         load.shape.steady = if options.quick { QUICK } else { options.steady };

@@ -69,7 +69,7 @@ impl Program {
                  what is in flight"
             }
             Peer::Java => {
-                "OpenJDK with -Xms1g -Xmx1g -XX:+UseParallelGC, warmed up for 20 s, after which it gets no quicker; \
+                "OpenJDK with -Xms4g -Xmx4g -XX:+UseParallelGC, warmed up for 20 s, after which it gets no quicker; \
                  \"sync\" has one thread for each message in flight"
             }
             Peer::Rust => {
@@ -149,8 +149,8 @@ fn java(built: &Path) -> anyhow::Result<Vec<String>> {
     finish(&mut javac, "the Java peer does not compile (javac of JDK 17 is needed)")?;
     let command = [
         "java".to_owned(),
-        "-Xms1g".to_owned(),
-        "-Xmx1g".to_owned(),
+        "-Xms4g".to_owned(),
+        "-Xmx4g".to_owned(),
         "-XX:+UseParallelGC".to_owned(),
         "-Dfile.encoding=UTF-8".to_owned(),
         // It logs there.
