@@ -1,9 +1,9 @@
 //! `maxq-interop`: proves Maxq against released Apache RocketMQ servers, clients and tools.
 //!
 //! Read from the top: [`mod@smoke`] is a run, [`scenario`] is what is proved, [`stage`] is where, [`mishap`] is what
-//! goes wrong. [`mod@faults`] is another run: real signals to real brokers, under load, measured. [`mod@twins`] asks two servers
-//! the same, [`mod@golden`] compares bytes. [`apache`] starts real clusters, [`judge`] drives Apache's Java client and tools,
-//! [`maxq`] drives the command line under test. See `README.md` for how to run it.
+//! goes wrong. [`mod@faults`] is another run: real signals to real brokers, under load, measured. [`mod@twins`] asks two
+//! servers the same, [`mod@golden`] compares bytes. [`apache`] starts real clusters, [`judge`] drives Apache's Java
+//! client and tools, [`maxq`] drives the command line under test. See `README.md` for how to run it.
 
 mod apache;
 mod clock;
