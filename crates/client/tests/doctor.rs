@@ -314,11 +314,8 @@ async fn a_topic_without_a_master_is_found() {
     assert_says(failure, CheckKind::Route, ErrorCode::NO_MASTER, "none has a master", "start the master");
 }
 
-/// A broker in a container advertises an address of the container's network: the first thing that a newcomer meets.
-#[tokio::test(start_paused = true)]
-async fn a_broker_at_an_address_that_is_not_for_here_is_found_with_the_line_to_write() {
-    let network = Network::cluster(TOPIC, &["172.17.0.3"]);
-    network.remove("172.17.0.3:10911");
+/// The name server names one broker, at an address that a container has.
+fn advertise_container(network: &Network) {
     let (route, clusters) = (route_body(&["172.17.0.3"]), cluster_body("172.17.0.3"));
     network.peer(NAME_SERVER, move |request| {
         let body = match request.request_code() {
@@ -327,6 +324,14 @@ async fn a_broker_at_an_address_that_is_not_for_here_is_found_with_the_line_to_w
         };
         vec![Act::Answer(reply(request, ResponseCode::SUCCESS).with_body(body))]
     });
+}
+
+/// A broker in a container advertises an address of the container's network: the first thing that a newcomer meets.
+#[tokio::test(start_paused = true)]
+async fn a_broker_at_an_address_that_is_not_for_here_is_found_with_the_line_to_write() {
+    let network = Network::cluster(TOPIC, &["172.17.0.3"]);
+    network.remove("172.17.0.3:10911");
+    advertise_container(&network);
     let report = examine(network.config(), Examination::new().topic(TOPIC)).await;
     let failure = only_failure(&report);
     let line = "ClientConfig::new(\"ns:9876\").map_address(\"172.17.0.3:10911\", \"ns:10911\")";
@@ -347,14 +352,7 @@ async fn a_broker_at_an_address_that_is_not_for_here_is_found_with_the_line_to_w
 #[tokio::test(start_paused = true)]
 async fn brokers_behind_the_name_servers_host_are_reached_there() {
     let network = Network::default();
-    let (route, clusters) = (route_body(&["172.17.0.3"]), cluster_body("172.17.0.3"));
-    network.peer(NAME_SERVER, move |request| {
-        let body = match request.request_code() {
-            RequestCode::GET_ROUTEINFO_BY_TOPIC => route.clone(),
-            _ => clusters.clone(),
-        };
-        vec![Act::Answer(reply(request, ResponseCode::SUCCESS).with_body(body))]
-    });
+    advertise_container(&network);
     network.peer("ns:10911", |request| vec![Act::Answer(serve(request))]);
     let config = network.config().map_to_name_server_host();
     let report = examine(config, Examination::new().topic(TOPIC)).await;
