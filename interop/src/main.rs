@@ -145,6 +145,9 @@ struct Up {
     /// Brokers refuse whoever does not speak TLS; their certificate is made up.
     #[arg(long)]
     tls: bool,
+    /// Ends when standard input does, so that it never outlives who started it.
+    #[arg(long)]
+    until_stdin_closes: bool,
 }
 
 /// Whether `broker-0` waits for its replica.
@@ -280,7 +283,7 @@ fn class_path(version: &str) -> Result<bool> {
 }
 
 fn up(asked: &Up, scratch: &Path) -> Result<bool> {
-    let Up { version, brokers, replica, access_control, tls } = asked;
+    let Up { version, brokers, replica, access_control, tls, until_stdin_closes } = asked;
     let apache = Apache::prepare(version, &maxq::target_folder()?.join("interop"))?;
     let mut layout = Layout::masters(*brokers);
     layout = match replica {
@@ -300,6 +303,10 @@ fn up(asked: &Up, scratch: &Path) -> Result<bool> {
     }
     if *access_control {
         println!("access key {}, secret key {}", USER.0, USER.1);
+    }
+    if *until_stdin_closes {
+        io::copy(&mut io::stdin(), &mut io::sink())?;
+        return Ok(true);
     }
     eprintln!("Apache RocketMQ {version} is up; Ctrl-C stops it");
     loop {

@@ -31,8 +31,8 @@ impl Cluster {
             .current_dir(env!("CARGO_MANIFEST_DIR"));
         anyhow::ensure!(build.status()?.success(), "maxq-interop does not build");
         let mut suite = Command::new(suite)
-            .args(["up", "--version", VERSION])
-            .stdin(Stdio::null())
+            .args(["up", "--version", VERSION, "--until-stdin-closes"])
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("maxq-interop does not start")?;
@@ -53,9 +53,9 @@ impl Cluster {
 }
 
 impl Drop for Cluster {
-    /// A signal that the suite handles: it stops its servers and removes what they wrote.
+    /// The suite stops its servers and removes what they wrote; so it does when we are killed.
     fn drop(&mut self) {
-        let _sent = Command::new("kill").args(["-TERM", &self.suite.id().to_string()]).status();
+        drop(self.suite.stdin.take());
         let _ended = self.suite.wait();
     }
 }

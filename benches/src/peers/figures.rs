@@ -22,6 +22,9 @@ pub(super) struct Figures {
     pub(super) errors: f64,
 }
 
+/// What a run gave, or in a few words why it gave nothing.
+pub(super) type Outcome = Result<Figures, String>;
+
 /// The line of JSON of a peer.
 #[derive(Clone, Copy, Debug, Deserialize)]
 pub(super) struct Line {
@@ -63,7 +66,7 @@ impl From<Report> for Figures {
 
 impl Figures {
     /// Each figure's median by itself. There is at least one run.
-    pub(super) fn medians(runs: &[Self]) -> Self {
+    fn medians(runs: &[Self]) -> Self {
         let of = |figure: fn(&Self) -> f64| middle(&sorted(runs.iter().map(figure)));
         Self {
             cpu_us: of(|run| run.cpu_us),
@@ -74,6 +77,12 @@ impl Figures {
             errors: of(|run| run.errors),
         }
     }
+}
+
+/// The medians of the runs, or the first reason why there are none: a run that gave nothing is not left out.
+pub(super) fn medians(runs: Vec<Outcome>) -> Outcome {
+    let runs: Vec<Figures> = runs.into_iter().collect::<Result<_, _>>()?;
+    Ok(Figures::medians(&runs))
 }
 
 impl fmt::Display for Figures {
@@ -91,6 +100,8 @@ mod tests {
         let line = r#"{"messages":1000,"seconds":2.0,"cpu_seconds":0.5,"errors":3,"p50_us":1.5,"p99_us":2,"max_us":9}"#;
         let figures = Figures::from(serde_json::from_str::<Line>(line).unwrap());
         assert_eq!((figures.cpu_us, figures.rate, figures.errors), (500.0, 500.0, 3.0));
-        assert_eq!(Figures::medians(&[figures]), figures);
+        assert_eq!(medians(vec![Ok(figures)]), Ok(figures));
+        let stuck = "did not end".to_owned();
+        assert_eq!(medians(vec![Ok(figures), Err(stuck.clone()), Ok(figures)]), Err(stuck));
     }
 }

@@ -18,7 +18,7 @@ use crate::{
     load::{Load, Way},
     plot::{self, Line},
 };
-use figures::Figures;
+use figures::{Figures, Outcome};
 use programs::Program;
 
 /// What to run.
@@ -95,7 +95,7 @@ pub struct Peers {
 struct Row {
     label: String,
     load: Load,
-    figures: Vec<(Peer, Figures)>,
+    outcomes: Vec<(Peer, Outcome)>,
 }
 
 /// Builds the peers and runs everything.
@@ -136,23 +136,26 @@ fn rows(
         load.real_broker = target == Target::Apache;
         load.shape.steady = if options.quick { QUICK } else { options.steady };
         load.shape.warm = load.shape.steady;
-        let mut runs: Vec<(&Program, Vec<Figures>)> = programs
+        let mut runs: Vec<(&Program, Vec<Outcome>)> = programs
             .iter()
             .filter(|program| program.takes_part(target))
             .map(|program| (program, vec![]))
             .collect();
         for round in 1..=rounds {
-            for (program, runs) in &mut runs {
+            // Who did not get through a load once is not asked to again.
+            for (program, runs) in runs.iter_mut().filter(|(_, runs)| runs.iter().all(Result::is_ok)) {
                 if target == Target::Apache {
                     settle::wait(name_server)?;
                 }
-                let figures = program.run(&load, options.quick)?;
-                eprintln!("{label}, round {round}, {}: {figures}", program.name());
-                runs.push(figures);
+                let outcome = program.run(&load, options.quick)?;
+                let said = outcome.as_ref().map_or_else(Clone::clone, Figures::to_string);
+                eprintln!("{label}, round {round}, {}: {said}", program.name());
+                runs.push(outcome);
             }
         }
-        let figures = runs.iter().map(|(program, runs)| (program.peer(), Figures::medians(runs))).collect();
-        rows.push(Row { label, load, figures });
+        let outcomes =
+            runs.into_iter().map(|(program, runs)| (program.peer(), figures::medians(runs))).collect();
+        rows.push(Row { label, load, outcomes });
     }
     Ok(rows)
 }
@@ -173,6 +176,13 @@ fn loads() -> Vec<(String, Load)> {
     loads.push(("one way, 16 senders".to_owned(), load(Way::Oneway, 16)));
     loads.push(("batches of 64, 8 senders".to_owned(), load(Way::Batch, 8)));
     loads
+}
+
+impl Row {
+    fn figures_of(&self, wanted: Peer) -> Option<&Figures> {
+        let (_, outcome) = self.outcomes.iter().find(|(peer, _)| *peer == wanted)?;
+        outcome.as_ref().ok()
+    }
 }
 
 impl Peers {
@@ -216,8 +226,7 @@ impl Peers {
                     continue;
                 }
                 let of = |row: &Row| {
-                    let (_, figures) = row.figures.iter().find(|(peer, _)| *peer == program.peer())?;
-                    Some((row.load.inflight.get() as f64, figure(figures)))
+                    Some((row.load.inflight.get() as f64, figure(row.figures_of(program.peer())?)))
                 };
                 let points: Vec<_> = rows.iter().filter(|row| row.load.way == way).filter_map(of).collect();
                 let drawn = points.into_iter().filter(|(_, figure)| *figure > 0.0).collect();

@@ -3,15 +3,16 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, Output, Stdio},
     time::Duration,
 };
 
 use anyhow::Context as _;
+use tokio::{process, runtime, time};
 
 use super::{
     Peer, Target,
-    figures::{Figures, Line},
+    figures::{Figures, Line, Outcome},
 };
 use crate::{
     child::{ourselves, report_of},
@@ -84,22 +85,22 @@ impl Program {
         self.peer != Peer::Floor || target == Target::Null
     }
 
-    /// One run.
+    /// One run; that a peer does not get through it is an outcome too.
     ///
     /// # Errors
-    /// It failed.
-    pub(super) fn run(&self, load: &Load, is_quick: bool) -> anyhow::Result<Figures> {
+    /// Ours failed, or theirs does not start.
+    pub(super) fn run(&self, load: &Load, is_quick: bool) -> anyhow::Result<Outcome> {
         match self.peer {
             Peer::Floor => {
                 let way = if load.way == Way::Enqueue { Way::Awaited } else { load.way };
-                ours("floor", &Load { way, ..load.clone() })
+                ours("floor", &Load { way, ..load.clone() }).map(Ok)
             }
-            Peer::Maxq => ours("client", load),
+            Peer::Maxq => ours("client", load).map(Ok),
             _ => self.theirs(load, is_quick),
         }
     }
 
-    fn theirs(&self, load: &Load, is_quick: bool) -> anyhow::Result<Figures> {
+    fn theirs(&self, load: &Load, is_quick: bool) -> anyhow::Result<Outcome> {
         let warm = match self.peer {
             Peer::Java if !is_quick => JIT.max(load.shape.warm),
             _ => load.shape.warm,
@@ -117,16 +118,30 @@ impl Program {
             format!("--warm={}", warm.as_secs_f64()),
             format!("--secs={}", load.shape.steady.as_secs_f64()),
         ]);
-        // What they log is theirs; how many sends failed is counted.
-        let output = command.stdin(Stdio::null()).stderr(Stdio::null()).output();
-        let output = output.with_context(|| format!("{} does not start", self.name()))?;
-        anyhow::ensure!(output.status.success(), "{} failed: {}", self.name(), output.status);
+        let limit = warm + load.shape.steady + PATIENCE;
+        let output = output_within(limit, command).with_context(|| format!("{} does not start", self.name()))?;
+        let Some(output) = output else {
+            return Ok(Err(format!("did not end within {} s", limit.as_secs())));
+        };
+        if !output.status.success() {
+            return Ok(Err(format!("failed: {}", output.status)));
+        }
         let text = String::from_utf8_lossy(&output.stdout);
         let line = text.lines().rev().find(|line| line.starts_with('{')).unwrap_or_default();
         let figures: Line =
             serde_json::from_str(line).with_context(|| format!("{} printed no figures", self.name()))?;
-        Ok(figures.into())
+        Ok(Ok(figures.into()))
     }
+}
+
+/// What it printed, or nothing if it had to be killed at the limit.
+fn output_within(limit: Duration, command: Command) -> anyhow::Result<Option<Output>> {
+    let mut command = process::Command::from(command);
+    // What they log is theirs; how many sends failed is counted.
+    command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+    runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+        time::timeout(limit, command.output()).await.ok().transpose().map_err(Into::into)
+    })
 }
 
 fn ours(sender: &str, load: &Load) -> anyhow::Result<Figures> {
@@ -194,6 +209,8 @@ fn target() -> anyhow::Result<PathBuf> {
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 /// Of Apache RocketMQ: client and broker.
 pub(super) const VERSION: &str = "5.5.0";
+/// What a run may take beyond its own time: a client that cannot keep up is not waited for for ever.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What the JVM needs on two cores, which its compilers share with it: after 5 s a message costs 2.4 times as much as
 /// after 20 s, and after 40 s as much.
 const JIT: Duration = Duration::from_secs(20);

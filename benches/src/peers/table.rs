@@ -31,14 +31,20 @@ impl fmt::Display for Peers {
 
 impl Peers {
     fn write_row(&self, f: &mut fmt::Formatter<'_>, row: &Row) -> fmt::Result {
-        let ours =
-            row.figures.iter().find(|(peer, _)| *peer == Peer::Maxq).map(|(_, figures)| figures.cpu_us);
-        for (peer, figures) in &row.figures {
+        let ours = row.figures_of(Peer::Maxq).map(|figures| figures.cpu_us);
+        for (peer, outcome) in &row.outcomes {
             let name = self
                 .programs
                 .iter()
                 .find(|program| program.peer() == *peer)
                 .map_or("", |program| program.name());
+            let figures = match outcome {
+                Ok(figures) => figures,
+                Err(why) => {
+                    writeln!(f, "| {} | {name} | {why} | | | | | | |", row.label)?;
+                    continue;
+                }
+            };
             let ratio = ours.map_or_else(String::new, |ours| format!("{:.2}", figures.cpu_us / ours));
             writeln!(
                 f,
