@@ -205,6 +205,7 @@ impl Shared {
         let pool = Arc::new(Pool::new(Setup {
             connector: sources.connector.clone(),
             connect_timeout: config.connect_timeout,
+            max_idle: config.connection_max_idle,
             clock,
             tasks: tasks.clone(),
             runtime: runtime.clone(),
@@ -238,6 +239,7 @@ impl Shared {
         let setup = route::Setup {
             clock,
             interval: config.route_interval,
+            max_idle: config.topic_max_idle,
             seed: chance.u64(..),
             name_servers: name_servers.list(),
         };

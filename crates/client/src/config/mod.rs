@@ -36,8 +36,8 @@ pub(crate) use mapping::{Mapping, MappingConfig};
 /// | [`http_interval`](Self::http_interval) | 120 s | the address endpoint is asked; for the first time after 10 s, besides the first use | fixed, 120 s after 10 s |
 /// | [`connect_timeout`](Self::connect_timeout) | 3 s | a dial is given up | `connectTimeoutMillis` |
 /// | [`request_timeout`](Self::request_timeout) | 3 s | a request that is no send is given up | `mqClientApiTimeout` |
-///
-/// A connection that has been silent for 120 s is closed, as by Apache's servers and clients.
+/// | [`connection_max_idle`](Self::connection_max_idle) | 120 s | a connection on which nothing was heard is closed | `clientChannelMaxIdleTimeSeconds` |
+/// | [`topic_max_idle`](Self::topic_max_idle) | 600 s | the route of a topic that nobody used is forgotten | none: Java keeps every topic |
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
@@ -58,6 +58,8 @@ pub struct ClientConfig {
     pub(crate) http_interval: Duration,
     pub(crate) connect_timeout: Duration,
     pub(crate) request_timeout: Duration,
+    pub(crate) connection_max_idle: Duration,
+    pub(crate) topic_max_idle: Duration,
     /// From a connection string, for [`Producer::connect`](crate::Producer::connect).
     pub(crate) group: Option<String>,
 }
@@ -83,7 +85,7 @@ impl ClientConfig {
     /// | `map` | `FROM>TO`, any number of times: [`map_address`](Self::map_address) |
     /// | `map_to_name_server_host` | `true` or `false`: [`map_to_name_server_host`](Self::map_to_name_server_host) |
     /// | `http` | a URL or a domain, instead of hosts: `rocketmq://?http=ns.example.com` is [`from_http`](Self::from_http) |
-    /// | `connect_timeout`, `request_timeout`, `route_interval`, `heartbeat_interval`, `resolve_interval`, `http_interval` | `500ms`, `3s`, `2m` |
+    /// | `connect_timeout`, `request_timeout`, `route_interval`, `heartbeat_interval`, `resolve_interval`, `http_interval`, `connection_max_idle`, `topic_max_idle` | `500ms`, `3s`, `2m` |
     ///
     /// # Errors
     /// The string does not parse, has an unknown key, or asks for TLS or credentials, which this version does not
@@ -188,6 +190,26 @@ impl ClientConfig {
         self
     }
 
+    /// A connection on which nothing was heard for so long, and on which nobody waits for an answer, is closed. Default
+    /// 120 s (Apache's `clientChannelMaxIdleTimeSeconds`); servers do the same from their side. The next request dials
+    /// anew.
+    ///
+    /// With more than the [`heartbeat_interval`](Self::heartbeat_interval), connections to the brokers of used topics
+    /// never become idle: heartbeats are answered.
+    #[must_use]
+    pub const fn connection_max_idle(mut self, most: Duration) -> Self {
+        self.connection_max_idle = most;
+        self
+    }
+
+    /// The route of a topic that nobody used for so long is forgotten when routes are fetched anew, and its brokers get
+    /// no heartbeat for its sake any more. Default 600 s. The next send fetches it again.
+    #[must_use]
+    pub const fn topic_max_idle(mut self, most: Duration) -> Self {
+        self.topic_max_idle = most;
+        self
+    }
+
     fn unset() -> Self {
         Self {
             name_servers: String::new(),
@@ -206,6 +228,8 @@ impl ClientConfig {
             http_interval: Duration::from_secs(120),
             connect_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(3),
+            connection_max_idle: Duration::from_secs(120),
+            topic_max_idle: Duration::from_secs(600),
             group: None,
         }
     }
@@ -242,6 +266,8 @@ impl ClientConfig {
             ("http_interval", self.http_interval),
             ("connect_timeout", self.connect_timeout),
             ("request_timeout", self.request_timeout),
+            ("connection_max_idle", self.connection_max_idle),
+            ("topic_max_idle", self.topic_max_idle),
         ];
         for (name, value) in intervals {
             if value < Duration::from_millis(1) {
@@ -269,6 +295,8 @@ impl fmt::Debug for ClientConfig {
             .field("http_interval", &self.http_interval)
             .field("connect_timeout", &self.connect_timeout)
             .field("request_timeout", &self.request_timeout)
+            .field("connection_max_idle", &self.connection_max_idle)
+            .field("topic_max_idle", &self.topic_max_idle)
             .finish_non_exhaustive()
     }
 }

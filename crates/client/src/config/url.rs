@@ -63,6 +63,8 @@ fn set(config: &mut ClientConfig, key: &str, value: String) -> Result<(), Config
         "heartbeat_interval" => config.heartbeat_interval = duration(key, &value)?,
         "resolve_interval" => config.resolve_interval = duration(key, &value)?,
         "http_interval" => config.http_interval = duration(key, &value)?,
+        "connection_max_idle" => config.connection_max_idle = duration(key, &value)?,
+        "topic_max_idle" => config.topic_max_idle = duration(key, &value)?,
         "http" => config.http = Some(value),
         "unit" => config.unit_name = Some(value),
         "map" => {
@@ -78,7 +80,7 @@ fn set(config: &mut ClientConfig, key: &str, value: String) -> Result<(), Config
             return Err(ConfigError::new(format!(
                 "{unknown:?} is no key of a connection string; known are group, instance, unit, encoding, map, \
                  map_to_name_server_host, http, connect_timeout, request_timeout, route_interval, heartbeat_interval, \
-                 resolve_interval, http_interval"
+                 resolve_interval, http_interval, connection_max_idle, topic_max_idle"
             )));
         }
     }
@@ -148,13 +150,15 @@ mod tests {
     #[test]
     fn the_keys_of_finding_a_cluster() {
         let url = "rocketmq://a/?map=172.17.0.3:10911>127.0.0.1:1&map=b:2%3Ec:3&map_to_name_server_host=true\
-                   &resolve_interval=5s&unit=u";
+                   &resolve_interval=5s&unit=u&connection_max_idle=1m&topic_max_idle=2m";
         let config = parse(url).unwrap();
         assert_eq!(config.mapping.pairs["172.17.0.3:10911"], "127.0.0.1:1".into());
         assert_eq!(config.mapping.pairs["b:2"], "c:3".into());
         assert!(config.mapping.to_name_server_host);
         assert_eq!(config.resolve_interval, Duration::from_secs(5));
         assert_eq!(config.unit_name.as_deref(), Some("u"));
+        assert_eq!(config.connection_max_idle, Duration::from_secs(60));
+        assert_eq!(config.topic_max_idle, Duration::from_secs(120));
         for url in [
             "rocketmq://?http=ns.example.com&http_interval=1m",
             "rocketmq:///?http_interval=1m&http=ns.example.com",

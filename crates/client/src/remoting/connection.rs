@@ -98,6 +98,8 @@ impl Waiter {
 pub(super) struct Wiring {
     pub(super) posts: mpsc::Receiver<Post>,
     pub(super) clock: Clock,
+    /// After so long without a word and without anybody who waits, the connection ends.
+    pub(super) max_idle: Duration,
     pub(super) orders: Arc<Orders>,
     pub(super) address: Arc<str>,
     pub(super) health: Arc<BrokerHealth>,
@@ -108,7 +110,7 @@ pub(super) struct Wiring {
     pub(super) on_mute: Box<dyn Fn() + Send + Sync>,
 }
 
-/// Runs the connection until its stream ends, it is told to stop, or it was idle for [`IDLE`]; then tells everybody.
+/// Runs the connection until its stream ends, it is told to stop, or it was idle for too long; then tells everybody.
 pub(super) async fn drive(stream: Stream, mut wiring: Wiring) {
     let mut driver = Driver::new(&wiring);
     let cause = match stream {
@@ -147,6 +149,7 @@ enum Intake {
 
 struct Driver {
     clock: Clock,
+    max_idle: Duration,
     queue: Queue,
     batch: Vec<Post>,
     outbox: Outbox,
@@ -192,6 +195,7 @@ impl Driver {
         let clock = wiring.clock;
         Self {
             clock,
+            max_idle: wiring.max_idle,
             queue: Queue::new(),
             batch: Vec::with_capacity(BATCH),
             outbox: Outbox::default(),
@@ -281,7 +285,7 @@ impl Driver {
                     if intake == Intake::Open && reads < READS {
                         self.confirm_overdue(now);
                     }
-                    if self.nobody_waits() && now >= self.last_heard + IDLE {
+                    if self.nobody_waits() && now >= self.last_heard + self.max_idle {
                         return Cause::Idle;
                     }
                 }
@@ -461,7 +465,7 @@ impl Driver {
             Some(until) if nearest == Time::NEVER => until,
             _ => nearest,
         };
-        if nearest == Time::NEVER { self.last_heard + IDLE } else { nearest }
+        if nearest == Time::NEVER { self.last_heard + self.max_idle } else { nearest }
     }
 
     /// Whether a connection that nobody uses any more has something left to do.
@@ -586,5 +590,3 @@ const TICK: Duration = Duration::from_millis(1);
 const LISTEN: Duration = Duration::from_secs(30);
 /// Room that every read is given.
 const READ: usize = 32 * 1024;
-/// Apache's client closes a channel after 120 s without traffic (`clientChannelMaxIdleTimeSeconds`).
-const IDLE: Duration = Duration::from_secs(120);

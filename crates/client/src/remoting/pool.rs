@@ -73,6 +73,8 @@ pub(crate) struct Pool {
 pub(crate) struct Setup {
     pub(crate) connector: Arc<dyn Connect>,
     pub(crate) connect_timeout: Duration,
+    /// After so long without a word and without anybody who waits, a connection ends.
+    pub(crate) max_idle: Duration,
     pub(crate) clock: Clock,
     pub(crate) tasks: TaskTracker,
     pub(crate) runtime: tokio::runtime::Handle,
@@ -227,6 +229,7 @@ impl Pool {
                 let wiring = Wiring {
                     posts: receiver,
                     clock: self.setup.clock,
+                    max_idle: self.setup.max_idle,
                     orders: orders.clone(),
                     address: address.clone(),
                     health,

@@ -56,6 +56,8 @@ pub(crate) struct Keeper {
 pub(crate) struct Setup {
     pub(crate) clock: Clock,
     pub(crate) interval: Duration,
+    /// A topic that is not used for so long is no longer polled.
+    pub(crate) max_idle: Duration,
     pub(crate) seed: u64,
     /// The name servers, to be named in an error.
     pub(crate) name_servers: Arc<str>,
@@ -336,7 +338,8 @@ impl Keeper {
         let before = snapshot.len();
         let mut other_masters = false;
         snapshot.retain(|topic, route| {
-            let is_used = now.saturating_sub(route.used.load(Relaxed)) < FORGET.as_secs();
+            let idle = Duration::from_secs(now.saturating_sub(route.used.load(Relaxed)));
+            let is_used = idle < self.setup.max_idle;
             let is_kept = is_used || topics.contains_key(topic);
             other_masters |= !is_kept && self.census.replace(Some(&route.data), None);
             is_kept
@@ -362,8 +365,6 @@ const ASKS: usize = 64;
 const PLACES: usize = 8;
 /// Between two refreshes of one topic because of errors.
 const REFRESH_REST: Duration = Duration::from_millis(100);
-/// A topic that is not used for so long is no longer polled.
-const FORGET: Duration = Duration::from_secs(600);
 
 #[cfg(test)]
 mod tests {
@@ -374,6 +375,8 @@ mod tests {
     use tokio_util::task::TaskTracker;
 
     use super::*;
+
+    const FORGET: Duration = Duration::from_secs(600);
 
     /// A keeper whose fetches are `fetch`, on a task of `tasks`.
     fn keeper(
@@ -403,6 +406,7 @@ mod tests {
         let setup = Setup {
             clock: Clock::start(),
             interval: Duration::from_secs(30),
+            max_idle: FORGET,
             seed: 1,
             name_servers: "ns:9876".into(),
         };
