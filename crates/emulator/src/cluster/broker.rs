@@ -26,12 +26,14 @@ struct State {
     broker: Arc<Broker>,
     place: Place,
     server: Option<Arc<Server>>,
+    /// Something was changed while it was frozen: the name servers hear of it when it is thawed.
+    owes_announcement: bool,
 }
 
 impl BrokerSlot {
     pub(crate) fn start(broker: Broker, listener: Listener, place: Place, runtime: &Handle) -> Self {
         let name = broker.identity.broker.clone();
-        let state = State { broker: Arc::new(broker), place, server: None };
+        let state = State { broker: Arc::new(broker), place, server: None, owes_announcement: false };
         let slot = Self { name, state: Mutex::new(state) };
         slot.state().serve(listener, runtime);
         slot
@@ -83,16 +85,22 @@ impl BrokerSlot {
     }
 
     pub(super) fn thaw(&self) {
-        if let Some(server) = &self.state().server {
+        let mut state = self.state();
+        if let Some(server) = &state.server {
             server.gate().thaw();
+        }
+        if std::mem::take(&mut state.owes_announcement) && state.is_awake() {
+            state.broker.announce();
         }
     }
 
-    /// Tells the name servers everything again, if it can.
+    /// Tells the name servers everything again: at once, or when it is thawed. One that starts tells everything anyway.
     pub(super) fn announce(&self) {
-        let state = self.state();
+        let mut state = self.state();
         if state.is_awake() {
             state.broker.announce();
+        } else {
+            state.owes_announcement = state.server.is_some();
         }
     }
 
@@ -117,6 +125,7 @@ impl BrokerSlot {
 impl State {
     fn serve(&mut self, listener: Listener, runtime: &Handle) {
         self.broker.begin();
+        self.owes_announcement = false;
         let server = Server::start(listener, Arc::clone(&self.broker), runtime);
         server.run_beside(Arc::clone(&self.broker).keep_house(), runtime);
         server.run_beside(Arc::clone(&self.broker).keep_announcing(), runtime);
@@ -171,7 +180,8 @@ impl BrokerHandle<'_> {
     }
 
     /// Takes or gives back the permission to write (Apache's `brokerPermission`): routes tell permission 4 instead of 6,
-    /// and every send is refused with code 16. It outlives restarts. Default: writable.
+    /// and every send is refused with code 16. It outlives restarts; routes tell that of a frozen broker when it is
+    /// thawed. Default: writable.
     pub fn set_read_only(&self, is_read_only: bool) {
         self.slot.broker().set_read_only(is_read_only);
         self.slot.announce();

@@ -165,7 +165,10 @@ async fn a_read_only_broker_says_so_in_routes_and_refuses_sends() {
     cluster.restart_broker(1).await.unwrap();
     assert!(cluster.broker(1).is_read_only());
     assert_eq!(perms(&cluster), [6, 4]);
+    cluster.freeze_broker(1);
     cluster.broker(1).set_read_only(false);
+    assert_eq!(perms(&cluster), [6, 4], "a frozen broker tells nobody");
+    cluster.thaw_broker(1);
     assert_eq!(perms(&cluster), [6, 6]);
     RawClient::dial(&network, cluster.broker(1).address()).await.store(Send::to("T")).await;
 }
