@@ -14,6 +14,7 @@ use crate::{
     ErrorCode, RequestError,
     admin::{Broker, Cluster, all},
     discovery::in_order,
+    error::first_line,
     name_servers::Found,
     remoting::CallError,
     resolver::name_of,
@@ -235,10 +236,6 @@ fn skipped_tcp(server: &str, why: &str) -> Check {
 
 fn skipped_protocol(server: &str, why: &str) -> Check {
     Check::skipped(CheckKind::Protocol, server, why)
-}
-
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
 }
 
 const NO_NAME: &str = "the host's name is not known";

@@ -9,6 +9,7 @@ pub(crate) mod route;
 mod send;
 
 pub use code::ErrorCode;
+pub(crate) use request::first_line;
 pub use request::{ConfigError, ConnectError, RequestError, RequestErrorKind};
 pub(crate) use route::RouteError;
 pub(crate) use send::SendFailure;

@@ -1,6 +1,6 @@
 //! Errors of everything that is not a send.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use maxq_protocol::{DecodeError, RemotingCommand, ResponseCode};
 
@@ -325,7 +325,28 @@ impl fmt::Debug for RequestError {
 
 impl std::error::Error for RequestError {}
 
-/// Remarks may carry a stack trace or a link; their first line says it.
-pub(super) fn first_line(remark: &str) -> &str {
-    remark.lines().next().unwrap_or_default().trim_end()
+/// Remarks may carry a stack trace or a link; their first line says it, as far as a person reads one.
+pub(crate) fn first_line(remark: &str) -> Cow<'_, str> {
+    let line = remark.lines().next().unwrap_or_default().trim_end();
+    match line.char_indices().nth(LONGEST_LINE) {
+        Some((end, _)) => format!("{}…", &line[..end]).into(),
+        None => line.into(),
+    }
+}
+
+/// In characters. The longest remarks of Apache's servers have about 300.
+const LONGEST_LINE: usize = 500;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remark_is_shown_by_its_first_line_and_not_for_ever() {
+        assert_eq!(first_line("disk full \r\n\tat Store.put"), "disk full");
+        assert_eq!(first_line(""), "");
+        let longest = "ü".repeat(LONGEST_LINE);
+        assert_eq!(first_line(&longest), longest);
+        assert_eq!(first_line(&format!("{longest}x")), format!("{longest}…"));
+    }
 }

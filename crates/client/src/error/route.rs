@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 use maxq_policy::NoQueues;
 use maxq_protocol::{DecodeError, ResponseCode};
 
-use super::{ErrorCode, blame, request::first_line};
+use super::{ErrorCode, blame, first_line};
 use crate::remoting::CallError;
 
 /// Why a topic has no queues, with the evidence.

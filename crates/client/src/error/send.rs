@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use maxq_policy::Outcome;
 
-use super::{ErrorCode, request::first_line};
+use super::{ErrorCode, first_line};
 use crate::{Message, remoting::Phase};
 
 /// One attempt of a send at one broker.
@@ -74,7 +74,7 @@ impl Attempt {
 impl fmt::Display for Attempt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}, queue {}) ", self.broker, self.address, self.queue_id)?;
-        let remark = self.remark.as_deref().map_or("", first_line);
+        let remark = first_line(self.remark.as_deref().unwrap_or_default());
         match self.code {
             Some(code) => {
                 write!(f, "answered {} after {:.1?}", maxq_protocol::ResponseCode(code), self.elapsed)?

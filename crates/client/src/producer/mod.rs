@@ -361,7 +361,8 @@ impl Drop for Shared {
             tracing::warn!(
                 group = %self.group,
                 messages = lost,
-                "the runtime ended under enqueued messages, and nobody knows which are stored: close the producer first"
+                "the runtime ended under enqueued messages, or their tasks panicked, and nobody knows which are stored: \
+                 close the producer first"
             );
         }
     }
