@@ -69,6 +69,18 @@ async fn messages_of_one_key_stay_in_one_queue() {
     }
 }
 
+/// It was said of the runtime, which was well.
+#[tokio::test(start_paused = true)]
+async fn a_selector_that_panics_is_named_to_who_waits_for_the_delivery() {
+    let world = World::new().await;
+    let selector = |_: &[MessageQueue], _: &Message| -> Option<usize> { panic!("a bug of the caller's") };
+    let delivery = world.producer.send(message()).select_by(selector).enqueue().await.unwrap();
+    let error = delivery.await.unwrap_err();
+    assert!(error.to_string().contains("a selector that panics"), "{error}");
+    assert_eq!(error.outcome(), Outcome::Unknown);
+    world.producer.send(message()).await.unwrap();
+}
+
 #[tokio::test(start_paused = true)]
 async fn chance_reaches_every_queue() {
     let world = World::new().await;

@@ -33,27 +33,7 @@ impl Send {
         let now = producer.client().shared().clock.now();
         let order = draft.order(&producer.shared().config, now);
         let under_way = UnderWay::begin(producer, parcel.messages().len(), order.begun);
-        let waiting = Waiting { under_way, parcel, order, closing: None };
-        let (client, shared) = (waiting.client(), waiting.shared());
-        // A topic in the snapshot is valid: the common case checks and copies no name.
-        let Some(route) = client.routes.known(waiting.parcel.topic(), shared.wish(), now) else {
-            return Err(Later::Waiting(waiting));
-        };
-        let topic = match &route.publish {
-            Ok(info) if !info.topic().is_send_forbidden() => info.topic().clone(),
-            _ => return Err(Later::Waiting(waiting)),
-        };
-        if heavy(shared, &waiting.parcel).is_some() {
-            return Err(Later::Waiting(waiting));
-        }
-        let (count, bytes) = (waiting.parcel.messages().len(), waiting.parcel.body_len());
-        let Ok(permit) = shared.admission.try_admit(count, bytes) else {
-            return Err(Later::Waiting(waiting));
-        };
-        match waiting.ready(permit, None).and_then(|ready| ready.on(topic, route)) {
-            Ok(send) => Ok((send, now)),
-            Err(failure) => Err(Later::Never(Box::new(failure))),
-        }
+        Waiting { under_way, parcel, order, permit: None, closing: None }.at_once(now)
     }
 }
 
@@ -63,11 +43,12 @@ pub(super) enum Later {
     Never(Box<SendFailure>),
 }
 
-/// A send that waits for room or for its route.
+/// A send that lacks its route, and room unless it was admitted.
 pub(super) struct Waiting {
     under_way: UnderWay,
     parcel: Parcel,
     order: Order,
+    permit: Option<Permit>,
     closing: Option<CancellationToken>,
 }
 
@@ -82,12 +63,19 @@ struct Ready {
 
 impl Waiting {
     /// A send that has room, and was counted when it got it.
-    pub(super) fn admitted(producer: Producer, ticket: Ticket, parcel: Parcel, order: Order) -> Self {
+    pub(super) fn admitted(
+        producer: Producer,
+        ticket: Ticket,
+        parcel: Parcel,
+        order: Order,
+        permit: Permit,
+    ) -> Self {
         let closing = Some(producer.shared().closing.clone());
-        Self { under_way: ticket.redeem(producer, order.begun), parcel, order, closing }
+        let under_way = ticket.redeem(producer, order.begun);
+        Self { under_way, parcel, order, permit: Some(permit), closing }
     }
 
-    fn client(&self) -> &SharedClient {
+    pub(super) fn client(&self) -> &SharedClient {
         self.under_way.producer.client().shared()
     }
 
@@ -95,16 +83,51 @@ impl Waiting {
         self.under_way.producer.shared()
     }
 
-    pub(super) async fn wait(self) -> Result<(Send, Time), SendFailure> {
-        let permit = match admit(self.client(), self.shared(), &self.parcel, self.order.deadline).await {
-            Ok(permit) => permit,
-            Err(full) => return Err(not_admitted(full, self.parcel)),
+    /// Without a wait, where there is room and the route is known.
+    #[inline]
+    pub(super) fn at_once(mut self, now: Time) -> Result<(Send, Time), Later> {
+        let (client, shared) = (self.client(), self.shared());
+        // A topic in the snapshot is valid: the common case checks and copies no name.
+        let Some(route) = client.routes.known(self.parcel.topic(), shared.wish(), now) else {
+            return Err(Later::Waiting(self));
+        };
+        let topic = match &route.publish {
+            Ok(info) if !info.topic().is_send_forbidden() => info.topic().clone(),
+            _ => return Err(Later::Waiting(self)),
+        };
+        if heavy(shared, &self.parcel).is_some() {
+            return Err(Later::Waiting(self));
+        }
+        let permit = match self.permit.take() {
+            Some(permit) => permit,
+            None => match self.try_admit() {
+                Ok(permit) => permit,
+                Err(_) => return Err(Later::Waiting(self)),
+            },
+        };
+        match self.ready(permit, None).and_then(|ready| ready.on(topic, route)) {
+            Ok(send) => Ok((send, now)),
+            Err(failure) => Err(Later::Never(Box::new(failure))),
+        }
+    }
+
+    fn try_admit(&self) -> Result<Permit, Full> {
+        self.shared().admission.try_admit(self.parcel.messages().len(), self.parcel.body_len())
+    }
+
+    pub(super) async fn wait(mut self) -> Result<(Send, Time), SendFailure> {
+        let permit = match self.permit.take() {
+            Some(permit) => permit,
+            None => match admit(self.client(), self.shared(), &self.parcel, self.order.deadline).await {
+                Ok(permit) => permit,
+                Err(full) => return Err(not_admitted(full, self.parcel)),
+            },
         };
         self.wait_with(permit).await
     }
 
     /// Everything but room.
-    pub(super) async fn wait_with(self, permit: Permit) -> Result<(Send, Time), SendFailure> {
+    async fn wait_with(self, permit: Permit) -> Result<(Send, Time), SendFailure> {
         let deadline = self.order.deadline;
         // The thread that compresses may be long in coming: others may hold all of them.
         let packing = pack(self.client(), self.shared(), &self.parcel, permit);
@@ -127,7 +150,7 @@ impl Waiting {
     }
 
     fn ready(self, permit: Permit, packed: Option<Packed>) -> Result<Ready, SendFailure> {
-        let Self { under_way, parcel, order, closing } = self;
+        let Self { under_way, parcel, order, permit: _, closing } = self;
         if let Some(Destination::Queue(queue)) = order.to.as_deref()
             && queue.topic() != parcel.topic()
         {

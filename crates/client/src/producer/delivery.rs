@@ -7,6 +7,7 @@ use std::{
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Context, Poll, Waker},
+    thread,
 };
 
 use maxq_policy::Outcome;
@@ -83,9 +84,9 @@ impl Delivery {
         let ticket = Ticket::issue(producer.shared(), parcel.messages().len());
         let untold = Some(Untold::begin(producer.shared()));
         let end = End { slot: slot.clone(), topic: parcel.topic().into(), untold };
-        let task = async move {
-            end.tell(send::enqueued(producer, parcel, order, (ticket, permit)).await);
-        };
+        // Two small blocks: together they would be a large one, which costs the allocator several times as much.
+        let sending = Box::pin(send::enqueued(producer, parcel, order, (ticket, permit)));
+        let task = async move { end.tell(sending.await) };
         shared.tasks.spawn_on(task, &shared.runtime);
         Self(slot)
     }
@@ -167,12 +168,16 @@ impl Drop for End {
     fn drop(&mut self) {
         let Some(untold) = self.untold.take() else { return };
         untold.lose();
+        let what = match thread::panicking() {
+            true => "its task panicked: a selector that panics does that, or a bug of ours",
+            false => "the client's runtime ended under it",
+        };
         let failure = SendFailure {
             kind: SendErrorKind::Closed,
             code: ErrorCode::CLOSED,
             outcome: Outcome::Unknown,
             topic: mem::take(&mut self.topic).into(),
-            what: "the client's runtime ended under it".to_owned(),
+            what: what.to_owned(),
             attempts: Vec::new(),
             messages: Vec::new(),
         };

@@ -59,23 +59,19 @@ pub(super) fn oneway(
 }
 
 /// Sends a message that was admitted already, as a task of its own; see `delivery.rs`.
-pub(super) async fn enqueued(
+pub(super) fn enqueued(
     producer: Producer,
     parcel: Parcel,
     order: Order,
     (ticket, permit): (Ticket, Permit),
-) -> Result<SendReceipt, SendError> {
-    let waiting = Waiting::admitted(producer, ticket, parcel, order);
-    let (mut send, now) = Box::pin(waiting.wait_with(permit)).await?;
-    match send.drive::<Answered>(now).await {
-        Ok(receipt) => Ok(receipt),
-        Err(stopped) => Answered::stop(send, stopped),
-    }
+) -> impl Future<Output = Result<SendReceipt, SendError>> + std::marker::Send {
+    run::<Answered>(Stage::Admitted(Waiting::admitted(producer, ticket, parcel, order, permit)))
 }
 
 /// How far a send has come. Its future holds one of these, and nothing twice.
 enum Stage {
     Drafted(Producer, Parcel, Draft),
+    Admitted(Waiting),
     Begun(Send, Time),
     Over,
 }
@@ -86,12 +82,21 @@ type Wait = Pin<Box<dyn Future<Output = Result<(Send, Time), SendFailure>> + std
 impl Stage {
     /// Begins the send, or says what it has to wait for first.
     fn begin(&mut self) -> Result<Option<Wait>, SendError> {
-        if let Self::Drafted(producer, parcel, draft) = mem::replace(self, Self::Over) {
-            match Send::begin(producer, parcel, draft) {
-                Ok((send, now)) => *self = Self::Begun(send, now),
-                Err(Later::Waiting(waiting)) => return Ok(Some(Box::pin(waiting.wait()))),
-                Err(Later::Never(failure)) => return Err((*failure).into()),
+        let begun = match mem::replace(self, Self::Over) {
+            Self::Drafted(producer, parcel, draft) => Send::begin(producer, parcel, draft),
+            Self::Admitted(waiting) => {
+                let now = waiting.client().clock.now();
+                waiting.at_once(now)
             }
+            stage @ (Self::Begun(..) | Self::Over) => {
+                *self = stage;
+                return Ok(None);
+            }
+        };
+        match begun {
+            Ok((send, now)) => *self = Self::Begun(send, now),
+            Err(Later::Waiting(waiting)) => return Ok(Some(Box::pin(waiting.wait()))),
+            Err(Later::Never(failure)) => return Err((*failure).into()),
         }
         Ok(None)
     }
