@@ -10,5 +10,7 @@ struct Guarantees;
 struct TimeoutsAndRetries;
 #[doc = include_str!("../../../docs/configuration.md")]
 struct Configuration;
+#[doc = include_str!("../../../docs/observing.md")]
+struct Observing;
 #[doc = include_str!("../../../docs/testing.md")]
 struct Testing;

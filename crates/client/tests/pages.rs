@@ -18,6 +18,21 @@ fn every_page_with_rust_is_a_documentation_test() {
     }
 }
 
+/// A block that is called `rs` is shown in the same colours, and compiled by nobody.
+#[test]
+fn rust_on_a_page_is_called_rust() {
+    for page in pages() {
+        for (language, block) in all_blocks(&page) {
+            let is_rust = language == "rs" || block.lines().any(|line| line.starts_with("use maxq"));
+            assert!(
+                !is_rust || language == "rust",
+                "{}: this is {language:?}:\n{block}",
+                page.path.display()
+            );
+        }
+    }
+}
+
 #[test]
 fn every_test_on_a_page_is_run_word_for_word() {
     let run = without_blanks(&fs::read_to_string(root().join("crates/client/tests/first_steps.rs")).unwrap());
@@ -139,14 +154,19 @@ fn pages() -> Vec<Page> {
 
 /// The blocks of a page in this language, whatever else stands behind its name.
 fn blocks(page: &Page, language: &str) -> Vec<String> {
+    let blocks = all_blocks(page).into_iter().filter(|(called, _)| called == language);
+    blocks.map(|(_, block)| block).collect()
+}
+
+/// All blocks of a page, each with its language before it.
+fn all_blocks(page: &Page) -> Vec<(String, String)> {
     let mut blocks = Vec::new();
     let mut lines = page.text.lines();
     while let Some(line) = lines.next() {
         let Some(info) = line.strip_prefix("```") else { continue };
         let block: Vec<_> = lines.by_ref().take_while(|line| *line != "```").collect();
-        if info.split(',').next() == Some(language) {
-            blocks.push(block.join("\n"));
-        }
+        let language = info.split(',').next().unwrap_or_default();
+        blocks.push((language.to_owned(), block.join("\n")));
     }
     blocks
 }
