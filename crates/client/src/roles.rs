@@ -21,10 +21,13 @@ pub(crate) trait Role: Send + Sync {
     /// The topics whose routes it needs at all times, used or not.
     fn topics(&self) -> Vec<(Topic, Wish)>;
 
+    /// Whether this topic is one of them.
+    fn needs(&self, topic: &Topic) -> bool;
+
     /// Adds what heartbeats say of it.
     fn announce(&self, beat: &mut HeartbeatData);
 
-    /// A route was fetched anew. Called by the route keeper: it must be quick.
+    /// The route of a topic that it needs was fetched anew, changed or not. Called by the route keeper: it must be quick.
     fn on_route(&self, _topic: &Topic, _route: &Arc<Route>) {}
 
     /// What brokers are told when the client closes.
@@ -43,6 +46,10 @@ struct ProducerRole {
 impl Role for ProducerRole {
     fn topics(&self) -> Vec<(Topic, Wish)> {
         self.topics.iter().map(|(topic, wish)| (topic.clone(), *wish)).collect()
+    }
+
+    fn needs(&self, topic: &Topic) -> bool {
+        self.topics.contains_key(topic)
     }
 
     fn announce(&self, beat: &mut HeartbeatData) {
@@ -67,6 +74,9 @@ pub(crate) fn farewell_of_producer(client_id: &str, group: &Group) -> Unregister
 #[derive(Default)]
 pub(crate) struct Roles {
     producers: Mutex<BTreeMap<Group, ProducerRole>>,
+    /// Until there are consumers, the roles of tests.
+    #[cfg(test)]
+    others: Mutex<Vec<Arc<dyn Role>>>,
 }
 
 impl Roles {
@@ -101,9 +111,13 @@ impl Roles {
         topics
     }
 
-    /// Tells all roles of a route.
+    /// Tells of a route those who need it.
     pub(crate) fn on_route(&self, topic: &Topic, route: &Arc<Route>) {
-        self.each(|role| role.on_route(topic, route));
+        self.each(|role| {
+            if role.needs(topic) {
+                role.on_route(topic, route);
+            }
+        });
     }
 
     /// The body of a heartbeat, or `None` when there is nobody to announce.
@@ -129,6 +143,10 @@ impl Roles {
         for role in self.producers().values() {
             visit(role);
         }
+        #[cfg(test)]
+        for role in self.others.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            visit(&**role);
+        }
     }
 
     fn producers(&self) -> MutexGuard<'_, BTreeMap<Group, ProducerRole>> {
@@ -138,7 +156,115 @@ impl Roles {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use maxq_emulator::{Cluster, VirtualNetwork};
+    use tokio::time::sleep;
+
     use super::*;
+    use crate::{Client, ClientConfig, Producer, ProducerConfig, Stream};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    /// What a consumer will be to the rest of the client: it needs topics, and hears of their routes.
+    struct Listener {
+        group: Group,
+        topic: Topic,
+        heard: Mutex<Vec<(Topic, i32)>>,
+    }
+
+    impl Role for Listener {
+        fn topics(&self) -> Vec<(Topic, Wish)> {
+            vec![(self.topic.clone(), Wish::Own)]
+        }
+
+        fn needs(&self, topic: &Topic) -> bool {
+            self.topic == *topic
+        }
+
+        fn announce(&self, beat: &mut HeartbeatData) {
+            beat.producer_data_set.push(ProducerData { group_name: self.group.to_string() });
+        }
+
+        fn on_route(&self, topic: &Topic, route: &Arc<Route>) {
+            let queues = route.data.queue_datas.iter().map(|queues| queues.read_queue_nums).sum();
+            self.heard.lock().unwrap().push((topic.clone(), queues));
+        }
+
+        fn on_close(&self, client_id: &str) -> UnregisterClient {
+            farewell_of_producer(client_id, &self.group)
+        }
+    }
+
+    impl Listener {
+        /// The topics of which it heard since the last look, each with its number of queues.
+        fn heard(&self) -> Vec<(Topic, i32)> {
+            std::mem::take(&mut *self.heard.lock().unwrap())
+        }
+    }
+
+    /// A client with a listener that needs "mine", and with a producer.
+    struct World {
+        cluster: Cluster,
+        listener: Arc<Listener>,
+        producer: Producer,
+        mine: Topic,
+    }
+
+    impl World {
+        async fn new() -> Self {
+            let network = VirtualNetwork::seeded(1);
+            network.latency(Duration::from_millis(1)..=Duration::from_millis(1));
+            let cluster = Cluster::builder().virtual_network(&network).topic("mine", 2).topic("other", 2);
+            let cluster = cluster.start().await.unwrap();
+            let config =
+                ClientConfig::new(cluster.name_servers()).seed(1).connector(move |address: String| {
+                    let network = network.clone();
+                    async move { Ok(Stream::Boxed(Box::new(network.dial(&address).await?))) }
+                });
+            let client = Client::lazy(config).unwrap();
+            let (group, mine) = (Group::new("listeners").unwrap(), Topic::new("mine").unwrap());
+            let listener = Arc::new(Listener { group, topic: mine.clone(), heard: Mutex::default() });
+            client.shared().roles.others.lock().unwrap().push(listener.clone());
+            let producer = client.producer(ProducerConfig::new("producers")).unwrap();
+            Self { cluster, listener, producer, mine }
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_role_hears_of_the_routes_of_its_topics_and_of_no_others() {
+        let World { cluster, listener, producer, mine } = World::new().await;
+        for topic in ["other", "mine"] {
+            assert_eq!(producer.queues(topic).await.unwrap().len(), 2);
+        }
+        assert_eq!(listener.heard(), [(mine.clone(), 2)]);
+        for topic in ["other", "mine"] {
+            cluster.create_topic(topic, 3).unwrap();
+        }
+        // Both are looked at anew, because they are in use.
+        sleep(31 * SECOND).await;
+        assert_eq!(producer.queues("other").await.unwrap().len(), 3);
+        assert_eq!(listener.heard(), [(mine, 3)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_topics_of_a_role_are_kept_fresh_though_nobody_sends() {
+        let World { cluster, listener, producer, mine } = World::new().await;
+        producer.queues("other").await.unwrap();
+        let hour = 3_600 * SECOND;
+        sleep(hour + SECOND).await;
+        assert_eq!(listener.heard(), vec![(mine.clone(), 2); 120], "every 30 s");
+        let asked = |topic: &str| {
+            let requests = cluster.requests();
+            requests.iter().filter(|request| request.topic.as_deref() == Some(topic)).count()
+        };
+        assert_eq!((asked("mine"), asked("other")), (120, 20), "what no role needs is forgotten");
+        // Its broker is ours: it knows us by the heartbeats.
+        assert_eq!(cluster.clients().len(), 1);
+        cluster.create_topic("mine", 3).unwrap();
+        sleep(30 * SECOND).await;
+        assert_eq!(listener.heard(), [(mine, 3)]);
+    }
 
     #[test]
     fn the_producers_of_a_group_are_one_role_until_the_last_has_left() {
