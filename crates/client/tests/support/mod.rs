@@ -3,6 +3,8 @@
 #![allow(dead_code, reason = "every test file uses a part of it")]
 #![allow(clippy::unwrap_used, reason = "this is a test")]
 
+pub(crate) mod log;
+
 use std::{
     collections::BTreeMap,
     io,
