@@ -4,9 +4,9 @@ use std::{fs, path::Path};
 
 use anyhow::{Context as _, anyhow};
 use plotters::{
-    chart::{ChartBuilder, SeriesLabelPosition},
+    chart::ChartBuilder,
     coord::combinators::IntoLogRange as _,
-    element::{Circle, PathElement},
+    element::{Circle, PathElement, Text},
     prelude::{IntoDrawingArea as _, SVGBackend},
     series::LineSeries,
     style::{Color as _, RGBColor, WHITE},
@@ -17,7 +17,7 @@ use plotters::{
 pub struct Line {
     /// For the legend.
     pub name: String,
-    /// From left to right.
+    /// From left to right. Without any, the line is left out, and its colour with it.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -41,13 +41,14 @@ fn svg(title: &str, x: &str, y: &str, lines: &[Line]) -> anyhow::Result<String> 
         let points = || lines.iter().flat_map(|line| &line.points).copied();
         let across = bounds(points().map(|(x, _)| x))?;
         let (low, high) = bounds(points().map(|(_, y)| y))?;
-        let mut chart = ChartBuilder::on(&root)
+        let (plot, legend) = root.split_horizontally(WIDTH_OF_PLOT);
+        let mut chart = ChartBuilder::on(&plot)
             .caption(title, ("sans-serif", 20))
             .margin(15)
             .x_label_area_size(40)
             .y_label_area_size(80)
             .build_cartesian_2d(
-                (across.0 / 1.3..across.1 * 2.0).log_scale(),
+                (across.0 / 1.3..across.1 * 1.3).log_scale(),
                 (low / 1.5..high * 1.5).log_scale(),
             )
             .map_err(cannot)?;
@@ -55,18 +56,20 @@ fn svg(title: &str, x: &str, y: &str, lines: &[Line]) -> anyhow::Result<String> 
         mesh.x_desc(x).y_desc(y).light_line_style(LIGHT).bold_line_style(LIGHT).max_light_lines(0);
         mesh.x_label_formatter(&|number: &f64| shortened(*number));
         mesh.y_label_formatter(&|number: &f64| shortened(*number)).draw().map_err(cannot)?;
-        for (line, color) in lines.iter().zip(COLORS.into_iter().cycle()) {
-            chart
-                .draw_series(LineSeries::new(line.points.clone(), color.stroke_width(2)))
-                .map_err(cannot)?
-                .label(&line.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], color.stroke_width(2)));
+        // Beside the plot: inside it, there is no corner where many lines leave room.
+        // The colour is that of the place, so that a line which one picture lacks does not change those of the others.
+        let coloured = lines.iter().zip(COLORS.into_iter().cycle());
+        let drawn = coloured.filter(|(line, _)| !line.points.is_empty());
+        for (row, (line, color)) in (0..).zip(drawn) {
+            let line_style = color.stroke_width(2);
+            chart.draw_series(LineSeries::new(line.points.clone(), line_style)).map_err(cannot)?;
             let dots = line.points.iter().map(|point| Circle::new(*point, 3, color.filled()));
             chart.draw_series(dots).map_err(cannot)?;
+            let height = LEGEND_TOP + row * LEGEND_ROW;
+            legend.draw(&PathElement::new([(0, height), (20, height)], line_style)).map_err(cannot)?;
+            let name = Text::new(line.name.as_str(), (26, height - 8), ("sans-serif", 14));
+            legend.draw(&name).map_err(cannot)?;
         }
-        let mut legend = chart.configure_series_labels();
-        legend.position(SeriesLabelPosition::UpperRight).background_style(WHITE.mix(0.8)).border_style(LIGHT);
-        legend.draw().map_err(cannot)?;
         root.present().map_err(cannot)?;
     }
     Ok(picture)
@@ -93,7 +96,11 @@ fn cannot(error: impl std::fmt::Display) -> anyhow::Error {
     anyhow!("{error}")
 }
 
-const SIZE: (u32, u32) = (900, 520);
+const SIZE: (u32, u32) = (960, 520);
+/// The rest is for the legend.
+const WIDTH_OF_PLOT: i32 = 750;
+const LEGEND_TOP: i32 = 60;
+const LEGEND_ROW: i32 = 24;
 const LIGHT: RGBColor = RGBColor(225, 225, 225);
 /// Told apart by people who see colours differently, too.
 const COLORS: [RGBColor; 9] = [

@@ -119,7 +119,8 @@ impl Program {
             format!("--secs={}", load.shape.steady.as_secs_f64()),
         ]);
         let limit = warm + load.shape.steady + PATIENCE;
-        let output = output_within(limit, command).with_context(|| format!("{} does not start", self.name()))?;
+        let output =
+            output_within(limit, command).with_context(|| format!("{} does not start", self.name()))?;
         let Some(output) = output else {
             return Ok(Err(format!("did not end within {} s", limit.as_secs())));
         };
@@ -139,9 +140,10 @@ fn output_within(limit: Duration, command: Command) -> anyhow::Result<Option<Out
     let mut command = process::Command::from(command);
     // What they log is theirs; how many sends failed is counted.
     command.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
-        time::timeout(limit, command.output()).await.ok().transpose().map_err(Into::into)
-    })
+    runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(async { time::timeout(limit, command.output()).await.ok().transpose().map_err(Into::into) })
 }
 
 fn ours(sender: &str, load: &Load) -> anyhow::Result<Figures> {
