@@ -84,7 +84,6 @@ impl Waiting {
     }
 
     /// Without a wait, where there is room and the route is known.
-    #[inline]
     pub(super) fn at_once(mut self, now: Time) -> Result<(Send, Time), Later> {
         let (client, shared) = (self.client(), self.shared());
         // A topic in the snapshot is valid: the common case checks and copies no name.
