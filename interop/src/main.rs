@@ -31,6 +31,7 @@ mod twins;
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     io::{self, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -294,16 +295,17 @@ fn up(asked: &Up, scratch: &Path) -> Result<bool> {
     layout = if *access_control { layout.access_control() } else { layout };
     layout = if *tls { layout.tls_only() } else { layout };
     let cluster = ApacheCluster::launch(&apache, &layout, scratch)?;
-    println!("name server {}", cluster.name_server());
+    let mut told = format!("name server {}\n", cluster.name_server());
     for broker in cluster.brokers() {
-        println!("{} {}", broker.name, broker.address);
+        let _ = writeln!(told, "{} {}", broker.name, broker.address);
     }
     if let Ok(address) = cluster.replica() {
-        println!("replica of broker-0 {address}");
+        let _ = writeln!(told, "replica of broker-0 {address}");
     }
     if *access_control {
-        println!("access key {}, secret key {}", USER.0, USER.1);
+        let _ = writeln!(told, "access key {}, secret key {}", USER.0, USER.1);
     }
+    print(&told)?;
     if *until_stdin_closes {
         io::copy(&mut io::stdin(), &mut io::sink())?;
         return Ok(true);
