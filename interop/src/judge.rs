@@ -28,6 +28,8 @@ pub(crate) struct Judge {
     requests: ChildStdin,
     answers: Receiver<String>,
     errors: PathBuf,
+    /// What the admin tool has said about its commands.
+    helps: BTreeMap<String, String>,
 }
 
 /// How Apache's producer is to send.
@@ -104,7 +106,14 @@ impl Judge {
             .context("cannot start java")?;
         let requests = child.stdin.take().context("the judge has no input")?;
         let answers = listen(child.stdout.take().context("the judge has no output")?);
-        let mut judge = Self { version: apache.version().to_owned(), child, requests, answers, errors };
+        let mut judge = Self {
+            version: apache.version().to_owned(),
+            child,
+            requests,
+            answers,
+            errors,
+            helps: BTreeMap::new(),
+        };
         judge.answer(ANSWER_LIMIT).context("the judge did not start")?;
         Ok(judge)
     }
@@ -244,9 +253,13 @@ impl Judge {
         Ok(output)
     }
 
-    /// What the admin tool says about one of its commands.
-    pub(crate) fn mqadmin_help(&mut self, command: &str) -> Result<String> {
-        self.run_mqadmin(&["help", command])
+    /// What the admin tool says about one of its commands. It is asked once.
+    pub(crate) fn mqadmin_help(&mut self, command: &str) -> Result<&str> {
+        if !self.helps.contains_key(command) {
+            let help = self.run_mqadmin(&["help", command])?;
+            self.helps.insert(command.to_owned(), help);
+        }
+        Ok(&self.helps[command])
     }
 
     fn run_mqadmin(&mut self, arguments: &[&str]) -> Result<String> {

@@ -25,10 +25,15 @@ impl Library {
 
     /// A client that a name server has answered.
     pub(crate) fn with(config: ClientConfig) -> Result<Self> {
-        let runtime = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-        // A busy machine is no reason to fail.
-        let config = config.request_timeout(PATIENCE);
-        let client = runtime.block_on(Client::connect(config))?;
+        let runtime = runtime()?;
+        let client = runtime.block_on(Client::connect(patient(config)))?;
+        Ok(Self { client, runtime })
+    }
+
+    /// A client that has opened no connection yet.
+    pub(crate) fn lazy(name_server: &str) -> Result<Self> {
+        let runtime = runtime()?;
+        let client = runtime.block_on(async { Client::lazy(patient(ClientConfig::new(name_server))) })?;
         Ok(Self { client, runtime })
     }
 
@@ -70,6 +75,15 @@ impl Drop for Library {
     fn drop(&mut self) {
         self.runtime.block_on(self.client.close(GOODBYE));
     }
+}
+
+fn runtime() -> Result<Runtime> {
+    Ok(Builder::new_multi_thread().worker_threads(2).enable_all().build()?)
+}
+
+/// A busy machine is no reason to fail.
+pub(crate) const fn patient(config: ClientConfig) -> ClientConfig {
+    config.request_timeout(PATIENCE)
 }
 
 /// The settings of a producer that waits as long as a busy machine needs.

@@ -8,6 +8,7 @@
 mod apache;
 mod clock;
 mod compatibility;
+mod doctor;
 mod emulated;
 mod expect;
 mod faults;
@@ -27,6 +28,7 @@ mod scenario;
 mod signal;
 mod smoke;
 mod stage;
+mod told;
 mod twins;
 
 use std::{
@@ -64,7 +66,7 @@ enum Task {
         #[arg(long)]
         write: bool,
     },
-    /// maxq against Apache's servers, Apache's clients and tools against maxq's emulator.
+    /// maxq, Apache's clients and tools against Apache's servers and against maxq's emulator; then failures.
     Smoke(Smoke),
     /// Kills and freezes one of two Apache brokers under load, once for Maxq and once for Apache's Java client.
     Faults(Faults),

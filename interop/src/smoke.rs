@@ -84,14 +84,10 @@ fn mishaps(plan: &Plan, apache: &Apache, judges: &Judges, folder: &Path) -> Vec<
     played.enumerate().map(play).collect()
 }
 
-/// Apache's servers: first the judges among themselves, then the command line.
+/// Apache's servers: the judges among themselves, the command line and the library.
 fn on_apache(plan: &Plan, apache: &Apache, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
     let play = Play::new(format!("Apache {}", apache.version()), judges);
-    let mut scenarios = scenario::APACHE_CLIENT.to_vec();
-    if plan.maxq.is_some() {
-        scenarios.extend(scenario::MAXQ);
-        scenarios.extend(scenario::LIBRARY);
-    }
+    let mut scenarios = scenario::on_apache(plan.maxq.is_none());
     scenarios.retain(|scenario| plan.wants(scenario.name));
     if scenarios.is_empty() {
         return Vec::new();
@@ -122,7 +118,7 @@ fn start_apache(apache: &Apache, judges: &mut Judges, folder: &Path) -> Result<A
     judge.map(|()| cluster)
 }
 
-/// Our emulator: Apache's client and tools, and `maxq cat` as one more reader.
+/// Our emulator: Apache's client and tools, the command line and the library.
 fn on_emulator(plan: &Plan, version: &str, judges: &mut Judges, folder: &Path) -> Vec<Outcome> {
     let play = Play::new(format!("emulator {version}"), judges);
     let mut scenarios = scenario::on_emulator(version, judges.version());

@@ -256,7 +256,7 @@ impl ApacheCluster {
             let replicas =
                 usize::from(cluster.servers.get(&Part::Replica).is_some_and(|server| !server.is_dead));
             Ok(cluster.masters()? >= expected
-                && cluster.serving(AUTO_CREATE_TOPIC)? >= expected
+                && cluster.serving(cluster.layout.sign())? >= expected
                 && name_server::replicas(cluster.name_server)? >= replicas)
         })
     }
@@ -311,8 +311,6 @@ fn loopback(port: u16) -> SocketAddr {
 
 /// The cluster's name: also the name of a topic, as Apache has it.
 pub(crate) const CLUSTER: &str = "DefaultCluster";
-/// `TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`: new topics take their route from it.
-const AUTO_CREATE_TOPIC: &str = "TBW102";
 const START_ATTEMPTS: usize = 3;
 /// A start takes 3 to 5 s on an idle machine, and has been seen to take 90 s on one that compiled beside it.
 const START_LIMIT: Duration = Duration::from_secs(180);

@@ -31,6 +31,8 @@ pub(crate) enum Oddity {
     Advertises(&'static str),
     /// It takes a disk for full that is used by a hundredth.
     DiskIsFull,
+    /// It makes no topic for the first message that is sent to it (`autoCreateTopicEnable`).
+    MakesNoTopics,
 }
 
 impl Layout {
@@ -75,8 +77,11 @@ impl Layout {
             text.push_str("inSyncReplicas=2\n");
         }
         for (_, oddity) in self.odd.iter().filter(|(odd, _)| *odd == number) {
-            if let Oddity::Advertises(host) = oddity {
-                text.push_str(&format!("brokerIP1={host}\n"));
+            // What is set last holds.
+            match oddity {
+                Oddity::Advertises(host) => text.push_str(&format!("brokerIP1={host}\n")),
+                Oddity::MakesNoTopics => text.push_str("autoCreateTopicEnable=false\n"),
+                Oddity::DiskIsFull => {}
             }
         }
         text + &self.guarded(apache, place.store)
@@ -99,6 +104,12 @@ impl Layout {
             options.push("-Dtls.server.mode=enforcing");
         }
         options
+    }
+
+    /// A topic that every broker of this layout has when it serves.
+    pub(super) fn sign(&self) -> &'static str {
+        let makes_topics = |(_, oddity): &(usize, Oddity)| *oddity != Oddity::MakesNoTopics;
+        if self.odd.iter().all(makes_topics) { AUTO_CREATE_TOPIC } else { SELF_TEST_TOPIC }
     }
 
     fn guarded(&self, apache: &Apache, store: &Path) -> String {
@@ -154,6 +165,10 @@ pub(super) fn accounts() -> String {
 /// Name and secret of who may do everything where access control is on.
 pub(crate) const USER: (&str, &str) = ("interop", "interop-secret");
 const AUTH: &str = "org.apache.rocketmq.auth";
+/// `TopicValidator.AUTO_CREATE_TOPIC_KEY_TOPIC`: new topics take their route from it.
+const AUTO_CREATE_TOPIC: &str = "TBW102";
+/// `TopicValidator.RMQ_SYS_SELF_TEST_TOPIC`.
+const SELF_TEST_TOPIC: &str = "SELF_TEST_TOPIC";
 /// Small files, no alarm on a disk that is nearly full, and patience with a slow one: the suite looks at what is
 /// stored, not at how fast. Keys that a version does not know are ignored by it.
 const SMALL_BROKER: &str = "\
@@ -220,10 +235,12 @@ mod tests {
         let layout = Layout::masters(2)
             .replica(Replication::Synchronous)
             .odd(1, Oddity::Advertises("127.0.0.2"))
-            .odd(1, Oddity::DiskIsFull);
+            .odd(1, Oddity::DiskIsFull)
+            .odd(1, Oddity::MakesNoTopics);
         let settings = |number| layout.master(&Apache::of("5.5.0"), number, &place(Path::new("s")));
         has(&settings(0), &["brokerRole=SYNC_MASTER"]);
-        has(&settings(1), &["brokerRole=ASYNC_MASTER", "brokerIP1=127.0.0.2"]);
+        assert!(!settings(0).contains("autoCreateTopicEnable=false"));
+        has(&settings(1), &["brokerRole=ASYNC_MASTER", "brokerIP1=127.0.0.2", "autoCreateTopicEnable=false"]);
         has(
             &layout.replica_of(&Apache::of("5.5.0"), &place(Path::new("s"))),
             &["brokerId=1", "brokerRole=SLAVE"],

@@ -50,4 +50,4 @@ pub(super) fn dead(ground: &Ground<'_>) -> Result<()> {
 }
 
 /// No host has this address. (Brokers of 4.9 listen on all of a machine's own, so another of those would answer.)
-const NOBODY_LISTENS: &str = "255.255.255.255";
+pub(super) const NOBODY_LISTENS: &str = "255.255.255.255";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use maxq::{ErrorCode, Outcome, SendErrorKind};
+use maxq::{ErrorCode, Event, Outcome, SendErrorKind};
 
 use super::ground::{Ground, Told, until};
 use crate::{
@@ -13,13 +13,14 @@ use crate::{
     signal::Signal,
 };
 
-/// Frozen: the outcome is unknown. Dead: not sent. Back: all is well.
+/// Frozen: the outcome is unknown. Dead: not sent. Back: all is well. The client's events tell of its death and return.
 pub(super) fn alone(ground: &Ground<'_>) -> Result<()> {
     const TOPIC: &str = "interop-alone";
     ground.on(&Layout::masters(1), |cluster| {
         let library = ground.library(cluster)?;
         library.ensure_topic(TOPIC, 2)?;
         let producer = library.producer()?;
+        let mut events = library.client().events();
         let mut told = Told::default();
         let mut send = |body: &str, within: Duration| {
             let sample = told.next(body);
@@ -51,6 +52,18 @@ pub(super) fn alone(ground: &Ground<'_>) -> Result<()> {
         })?;
         cluster.restart(Part::Broker(0))?;
         send("after the death", Duration::from_secs(10))?;
+        let broker = cluster.brokers()[0].address.to_string();
+        // Before that, the freeze may have cost a connection, too.
+        let of_connections = std::iter::from_fn(|| events.try_next()).filter_map(|event| match event {
+            Event::Lost { address, .. } if *address == *broker => Some("lost"),
+            Event::Connected { address } if *address == *broker => Some("connected"),
+            _ => None,
+        });
+        let of_connections: Vec<_> = of_connections.collect();
+        expect::holds(
+            &format!("the events end with the death and the return: {of_connections:?}"),
+            of_connections.ends_with(&["lost", "connected"]),
+        )?;
 
         let seen = ground.reads(cluster, TOPIC, &told)?;
         let frozen = seen.iter().filter(|seen| seen.body.0.ends_with(b" while frozen")).count();

@@ -1,20 +1,20 @@
 //! Where a story of a failure plays: a cluster that only it uses, and a judge at the end.
 
 use std::{
-    collections::BTreeSet,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context as _, Result, anyhow};
-use maxq::{ClientConfig, SendError, SendReceipt};
+use maxq::ClientConfig;
 
+pub(super) use crate::told::Told;
 use crate::{
     apache::{Apache, ApacheCluster, Jvm, Layout},
-    clock, expect,
+    clock,
     judge::Judge,
     library::Library,
-    message::{Sample, Seen},
+    message::Seen,
 };
 
 /// What a story is given.
@@ -47,7 +47,7 @@ impl Ground<'_> {
     /// Apache's client reads `topic`, and must find what `told` says.
     pub(super) fn reads(&self, cluster: &ApacheCluster, topic: &str, told: &Told) -> Result<Vec<Seen>> {
         let mut judge = Judge::start(self.apache, Jvm::StartsFast, &self.judge_folder()?)?;
-        let stored = judge.read(&cluster.name_server(), topic, told.stored.len())?;
+        let stored = judge.read(&cluster.name_server(), topic, told.stored())?;
         let seen = stored.iter().map(|message| message.judged()).collect::<Result<Vec<_>>>()?;
         told.agree(&seen)?;
         Ok(seen)
@@ -58,52 +58,6 @@ impl Ground<'_> {
         let folder = self.folder.join("judge");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         Ok(folder)
-    }
-}
-
-/// What the library said of the messages of a story, by body.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Told {
-    /// Acknowledged.
-    stored: BTreeSet<String>,
-    /// An error that says that no broker has it.
-    denied: BTreeSet<String>,
-    /// An error that leaves it open.
-    unknown: BTreeSet<String>,
-}
-
-impl Told {
-    /// Notes how a send of `sample` ended.
-    pub(super) fn note(&mut self, sample: &Sample, result: &Result<SendReceipt, SendError>) {
-        let body = String::from_utf8_lossy(&sample.body.0).into_owned();
-        let _is_new = match result {
-            Ok(_) => self.stored.insert(body),
-            Err(error) if error.outcome() == maxq::Outcome::Unknown => self.unknown.insert(body),
-            Err(_) => self.denied.insert(body),
-        };
-    }
-
-    /// A message that no other of the story equals.
-    pub(super) fn next(&self, what: &str) -> Sample {
-        Sample::new(format!("{} {what}", self.count()))
-    }
-
-    /// How many sends were noted.
-    pub(super) fn count(&self) -> usize {
-        self.stored.len() + self.denied.len() + self.unknown.len()
-    }
-
-    /// What was acknowledged is there, and what was denied is not.
-    pub(super) fn agree(&self, seen: &[Seen]) -> Result<()> {
-        let bodies: BTreeSet<_> =
-            seen.iter().map(|seen| String::from_utf8_lossy(&seen.body.0).into_owned()).collect();
-        let missing: Vec<_> = self.stored.difference(&bodies).collect();
-        expect::that("acknowledged messages that are not stored", missing).are(&[])?;
-        let denied: Vec<_> = self.denied.intersection(&bodies).collect();
-        expect::that("messages that were called not stored, and are", denied).are(&[])?;
-        let nobodys =
-            bodies.iter().filter(|body| !self.stored.contains(*body) && !self.unknown.contains(*body));
-        expect::that("messages that nobody sent", nobodys.collect::<Vec<_>>()).are(&[])
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! In all of them: no acknowledged message is missing, no send fails while another broker lives, and where nobody can
 //! know whether a message is stored, the error says so. Apache's client reads what is stored afterwards, but for two of
-//! three brokers (our reader does), and for access control and TLS, where nothing can be stored.
+//! three brokers (our reader does), for a first cluster (no client of Apache's finds its broker), and for access control
+//! and TLS, where nothing can be stored.
 
 mod access;
 mod address;
@@ -12,6 +13,7 @@ mod disk;
 mod ground;
 mod kill;
 mod name_server;
+mod newcomer;
 mod replica;
 mod routes;
 
@@ -46,6 +48,7 @@ pub(crate) const MISHAPS: &[Mishap] = &[
     story("failure: one of two brokers is killed", When::Always, kill::one_of_two),
     story("failure: the name server is killed", When::Always, name_server::killed),
     story("failure: the only broker freezes, dies, comes back", When::Always, alone::alone),
+    story("failure: a first cluster, set up wrong", When::Always, newcomer::set_up_wrong),
     story("failure: a broker advertises a dead address", When::All, address::dead),
     story("failure: one of two brokers freezes", When::All, kill::frozen),
     story("failure: two of three brokers are killed", When::All, kill::two_of_three),

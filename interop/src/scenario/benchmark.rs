@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use maxq::Message;
 
-use crate::{clock, emulated::Emulated, expect, process::Process, stage::Stage};
+use super::consumers;
+use crate::{clock, emulated::Emulated, expect, library::Library, process::Process, stage::Stage};
 
 /// `Producer -q`: it ends by itself and counts no failure; every message is stored. It speaks the binary header.
 pub(super) fn producer(stage: &mut Stage<'_>) -> Result<()> {
@@ -31,6 +33,35 @@ pub(super) fn batch_producer(stage: &mut Stage<'_>) -> Result<()> {
     drop(process);
     stored.with_context(|| format!("BatchProducer stored fewer than {MESSAGES} messages\n{said}"))?;
     expect::holds(&format!("BatchProducer reports no failure: {said}"), !said.contains("Exception"))
+}
+
+/// `Consumer`, which never ends by itself: it takes what is sent meanwhile, reports no failure from the tenth second on,
+/// and leaves nothing behind.
+pub(super) fn consumer(stage: &mut Stage<'_>) -> Result<()> {
+    const GROUP: &str = "interop-benchmark-group";
+    let emulated = Emulated::start(VERSION, 2)?;
+    emulated.cluster().create_topic(TOPIC, 4)?;
+    let name_server = emulated.cluster().name_servers();
+    let process = start(stage, &emulated, "Consumer", &["-t", TOPIC, "-g", GROUP, "-p", "false", "-w", "4"])?;
+    let library = Library::connect(&name_server)?;
+    let producer = library.producer()?;
+    let report = clock::wait_for(LIMIT, || {
+        library.run(async { producer.send(Message::new(TOPIC, "to be consumed")).await })?;
+        Ok(process.tail().lines().find(|line| line.contains("Consume TPS: ")).map(str::to_owned))
+    })?;
+    let said = process.tail();
+    let report = report.with_context(|| format!("Consumer reports nothing\n{said}"))?;
+    expect::contains("Consumer", &report, &["Consume Fail: 0"])?;
+    expect::holds(&format!("Consumer has taken messages: {report}"), !report.contains("Consume TPS: 0 "))?;
+    let judge = stage.judge()?;
+    let mut latest = String::new();
+    let done = clock::wait_for(LIMIT, || {
+        latest = judge.mqadmin(&name_server, &["consumerProgress", "-g", GROUP])?;
+        Ok((consumers::left(&latest) == Some(0)).then_some(()))
+    })?;
+    done.with_context(|| format!("consumerProgress\n  expected: nothing left\n      came: {latest}"))?;
+    let said = process.tail();
+    expect::holds(&format!("Consumer reports no failure: {said}"), !said.contains("Exception"))
 }
 
 fn start(stage: &Stage<'_>, emulated: &Emulated, class: &str, arguments: &[&str]) -> Result<Process> {

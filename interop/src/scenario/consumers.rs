@@ -27,15 +27,15 @@ pub(super) fn push(stage: &mut Stage<'_>) -> Result<()> {
     let mut latest = String::new();
     let done = clock::wait_for(Duration::from_secs(30), || {
         latest = judge.mqadmin(&name_server, &["consumerProgress", "-g", GROUP])?;
-        Ok(latest.lines().find_map(left).is_some_and(|left| left <= other.len()).then_some(()))
+        Ok(left(&latest).is_some_and(|left| left <= other.len()).then_some(()))
     })?;
-    match done {
-        Some(()) => Ok(()),
-        None => bail!(
-            "consumerProgress\n  expected: a Diff Total of at most {}\n      came: {latest}",
-            other.len()
-        ),
+    if done.is_none() {
+        bail!("consumerProgress\n  expected: a Diff Total of at most {}\n      came: {latest}", other.len());
     }
+    // Of all groups, which it finds by their retry topics.
+    let groups = stage.judge()?.mqadmin(&name_server, &["consumerProgress"])?;
+    let line = groups.lines().find(|line| line.split_whitespace().next() == Some(GROUP));
+    expect::holds(&format!("consumerProgress shows {GROUP} among all: {groups}"), line.is_some())
 }
 
 /// `DefaultLitePullConsumer` that subscribes, and one that is given its queues.
@@ -71,7 +71,21 @@ fn consumed(
     expect::that(&format!("bodies that the {kind:?} consumer got"), came).is(&wanted)
 }
 
-/// The number of the line `Diff Total: 7`; newer tools write `Consume Diff Total: 7`.
-fn left(line: &str) -> Option<usize> {
-    line.split_once("Diff Total:")?.1.trim().parse().ok()
+/// How many messages `consumerProgress` counts as left, in the line `Diff Total: 7`; newer tools write
+/// `Consume Diff Total: 7`.
+pub(super) fn left(printed: &str) -> Option<usize> {
+    let of = |line: &str| line.split_once("Diff Total:")?.1.trim().parse().ok();
+    printed.lines().find_map(of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_is_read_from_old_and_new_tools() {
+        assert_eq!(left("#Topic  #Diff\n\nConsume TPS: 0.0\nDiff Total: 7\n"), Some(7));
+        assert_eq!(left("Consume TPS: 0.00\nConsume Diff Total: 0\n"), Some(0));
+        assert_eq!(left("#Topic  #Diff\n"), None);
+    }
 }

@@ -1,13 +1,18 @@
-//! The library against Apache's servers: what it sends, Apache's client and tools read back field by field.
+//! The library against Apache's servers and against the emulator: what it sends, Apache's client and tools read back field
+//! by field.
 
 mod administration;
 mod batches;
 mod choosing;
+mod closing;
 mod compression;
 mod discovery;
 mod endings;
+mod events;
+mod mistakes;
 mod reading;
 mod rules;
+mod stats;
 
 use anyhow::Result;
 use maxq::{SendReceipt, StoreStatus};
@@ -16,11 +21,15 @@ pub(super) use self::{
     administration::{lookups, offsets, topics},
     batches::batches,
     choosing::choosing,
+    closing::closing,
     compression::compression,
     discovery::{address_endpoint, name_servers},
     endings::{binary_headers, endings},
+    events::{events, prewarm},
+    mistakes::{missing_topic, wrong_ports},
     reading::reading,
     rules::rules,
+    stats::stats,
 };
 use super::readers::find;
 use crate::{expect, message::Seen};
