@@ -9,7 +9,7 @@ use maxq_protocol::Topic;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Destination, Draft, Order, Producer, Shared, Ticket, UnderWay,
+    Destination, Draft, Order, Producer, Shared, UnderWay,
     failure::{LastEnd, route_failure},
     prepare::{Packed, Parcel, PreparedMessage, Unfit, compressed, heavy, prepare, sendable_topic},
     queues_of,
@@ -39,7 +39,7 @@ impl Send {
 
 /// A send that could not begin at once. What seldom happens is boxed, so that the future of a send stays small.
 pub(super) enum Later {
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
     Never(Box<SendFailure>),
 }
 
@@ -62,16 +62,10 @@ struct Ready {
 }
 
 impl Waiting {
-    /// A send that has room, and was counted when it got it.
-    pub(super) fn admitted(
-        producer: Producer,
-        ticket: Ticket,
-        parcel: Parcel,
-        order: Order,
-        permit: Permit,
-    ) -> Self {
+    /// A send that has room; it counts from here, before its task begins.
+    pub(super) fn admitted(producer: Producer, parcel: Parcel, order: Order, permit: Permit) -> Self {
         let closing = Some(producer.shared().closing.clone());
-        let under_way = ticket.redeem(producer, order.begun);
+        let under_way = UnderWay::begin(producer, parcel.messages().len(), order.begun);
         Self { under_way, parcel, order, permit: Some(permit), closing }
     }
 
@@ -88,20 +82,20 @@ impl Waiting {
         let (client, shared) = (self.client(), self.shared());
         // A topic in the snapshot is valid: the common case checks and copies no name.
         let Some(route) = client.routes.known(self.parcel.topic(), shared.wish(), now) else {
-            return Err(Later::Waiting(self));
+            return Err(Later::Waiting(Box::new(self)));
         };
         let topic = match &route.publish {
             Ok(info) if !info.topic().is_send_forbidden() => info.topic().clone(),
-            _ => return Err(Later::Waiting(self)),
+            _ => return Err(Later::Waiting(Box::new(self))),
         };
         if heavy(shared, &self.parcel).is_some() {
-            return Err(Later::Waiting(self));
+            return Err(Later::Waiting(Box::new(self)));
         }
         let permit = match self.permit.take() {
             Some(permit) => permit,
             None => match self.try_admit() {
                 Ok(permit) => permit,
-                Err(_) => return Err(Later::Waiting(self)),
+                Err(_) => return Err(Later::Waiting(Box::new(self))),
             },
         };
         match self.ready(permit, None).and_then(|ready| ready.on(topic, route)) {

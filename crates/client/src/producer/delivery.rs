@@ -12,7 +12,7 @@ use std::{
 
 use maxq_policy::Outcome;
 
-use super::{Order, Producer, SendReceipt, Ticket, Untold, prepare::Parcel, send};
+use super::{Order, Producer, SendReceipt, Untold, prepare::Parcel, send};
 use crate::{ErrorCode, SendError, SendErrorKind, admission::Permit, error::SendFailure};
 
 /// A message on its way. Await it for the receipt, or let [`on_complete`](Self::on_complete) be called.
@@ -81,11 +81,10 @@ impl Delivery {
     pub(super) fn begin(producer: Producer, parcel: Parcel, order: Order, permit: Permit) -> Self {
         let slot = Arc::new(Slot(Mutex::new(State::Open)));
         let shared = producer.client().shared().clone();
-        let ticket = Ticket::issue(producer.shared(), parcel.messages().len());
         let untold = Some(Untold::begin(producer.shared()));
         let end = End { slot: slot.clone(), topic: parcel.topic().into(), untold };
         // Two small blocks: together they would be a large one, which costs the allocator several times as much.
-        let sending = Box::pin(send::enqueued(producer, parcel, order, (ticket, permit)));
+        let sending = Box::pin(send::enqueued(producer, parcel, order, permit));
         let task = async move { end.tell(sending.await) };
         shared.tasks.spawn_on(task, &shared.runtime);
         Self(slot)

@@ -38,7 +38,7 @@ pub use selector::{ByChance, ByKey, QueueSelector};
 use sending::{Draft, Order};
 pub use sending::{SendFuture, Sending, SendingOneway};
 pub(crate) use tally::Counts;
-use tally::{Tally, Ticket, UnderWay, Untold};
+use tally::{Tally, UnderWay, Untold};
 
 /// Sends messages. Cheap to clone; all clones are one producer.
 ///

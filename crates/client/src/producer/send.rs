@@ -16,8 +16,7 @@ use maxq_protocol::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    DEFAULT_TOPIC_QUEUES, Draft, MessageId, Order, Producer, SendReceipt, Shared, StoreStatus, Ticket,
-    UnderWay,
+    DEFAULT_TOPIC_QUEUES, Draft, MessageId, Order, Producer, SendReceipt, Shared, StoreStatus, UnderWay,
     begin::{Later, Waiting},
     failure::LastEnd,
     head::FilledHead,
@@ -63,9 +62,9 @@ pub(super) fn enqueued(
     producer: Producer,
     parcel: Parcel,
     order: Order,
-    (ticket, permit): (Ticket, Permit),
+    permit: Permit,
 ) -> impl Future<Output = Result<SendReceipt, SendError>> + std::marker::Send {
-    run::<Answered>(Stage::Admitted(Waiting::admitted(producer, ticket, parcel, order, permit)))
+    run::<Answered>(Stage::Admitted(Waiting::admitted(producer, parcel, order, permit)))
 }
 
 /// How far a send has come. Its future holds one of these, and nothing twice.

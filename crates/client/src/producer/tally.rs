@@ -203,31 +203,6 @@ impl Drop for Waits<'_> {
     }
 }
 
-/// A message that was enqueued and whose task has not begun: it is under way all the same.
-pub(super) struct Ticket(Option<(Arc<Shared>, u32, u8)>);
-
-impl Ticket {
-    pub(super) fn issue(shared: &Arc<Shared>, messages: usize) -> Self {
-        let (count, epoch) = shared.count_begun(messages);
-        Self(Some((shared.clone(), count, epoch)))
-    }
-
-    /// The send has begun, and counts from now on by itself.
-    pub(super) fn redeem(mut self, producer: Producer, begun: Time) -> UnderWay {
-        let (count, epoch) = self.0.take().map_or((0, 0), |(_, count, epoch)| (count, epoch));
-        UnderWay { producer, begun, worst: Outcome::NotSent, done: None, count, epoch }
-    }
-}
-
-impl Drop for Ticket {
-    /// Its task ended with its runtime before it had begun.
-    fn drop(&mut self) {
-        if let Some((shared, count, epoch)) = self.0.take() {
-            shared.count_ended(&shared.tally.not_sent, count, epoch);
-        }
-    }
-}
-
 /// A send that is counted as under way until this is dropped, be it by a cancelled caller. It is the send's handle of
 /// its producer, too.
 pub(super) struct UnderWay {
