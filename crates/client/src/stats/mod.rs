@@ -39,7 +39,7 @@ pub struct Stats {
     /// Of those, the ones that have not ended: they wait for room, for a route or a connection, for the next attempt, are
     /// buffered or in flight.
     pub under_way: u64,
-    /// What was admitted and is not in flight.
+    /// What was admitted and is not in flight. A message may stand here for a moment after its send has ended.
     pub buffered: Load,
     /// What the socket of some broker has taken, or takes next (64 KiB at most wait there), and is not answered.
     pub in_flight: Load,
