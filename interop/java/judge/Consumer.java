@@ -11,6 +11,8 @@ import org.apache.rocketmq.client.consumer.DefaultLitePullConsumer;
 import org.apache.rocketmq.client.consumer.DefaultMQPushConsumer;
 import org.apache.rocketmq.client.consumer.listener.ConsumeConcurrentlyStatus;
 import org.apache.rocketmq.client.consumer.listener.MessageListenerConcurrently;
+import org.apache.rocketmq.client.consumer.store.OffsetStore;
+import org.apache.rocketmq.client.consumer.store.ReadOffsetType;
 import org.apache.rocketmq.common.consumer.ConsumeFromWhere;
 import org.apache.rocketmq.common.message.MessageExt;
 import org.apache.rocketmq.common.message.MessageQueue;
@@ -53,8 +55,20 @@ final class Consumer {
             }
             // The consumer notes how far it is when a listener has returned, which the last one may not have.
             Thread.sleep(500);
+            tellOffsets(consumer, request.text("topic"));
         } finally {
             consumer.shutdown();
+        }
+    }
+
+    /** As leaving does, but with an answer: what a client sends one way as it leaves may be lost with its connection. */
+    private static void tellOffsets(DefaultMQPushConsumer consumer, String topic) throws Exception {
+        OffsetStore store = consumer.getDefaultMQPushConsumerImpl().getOffsetStore();
+        for (MessageQueue queue : consumer.fetchSubscribeMessageQueues(topic)) {
+            long offset = store.readOffset(queue, ReadOffsetType.READ_FROM_MEMORY);
+            if (offset >= 0) {
+                store.updateConsumeOffsetToBroker(queue, offset, false);
+            }
         }
     }
 

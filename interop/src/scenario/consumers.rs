@@ -21,7 +21,7 @@ pub(super) fn push(stage: &mut Stage<'_>) -> Result<()> {
     let (other, wanted): (Vec<_>, Vec<_>) =
         sent.into_iter().partition(|sample| sample.tag.as_deref() == Some("c"));
     consumed(stage, Consumer::Push, (TOPIC, GROUP, "a || b"), &wanted)?;
-    // The last offsets are sent one way as the consumer leaves.
+    // What the consumer counts as read, the broker has heard when it leaves.
     let name_server = stage.name_server.clone();
     let judge = stage.judge()?;
     let mut latest = String::new();
