@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, bail};
 use super::{
     Apache, Oddity,
     layout::{Layout, Place},
-    name_server,
+    questions,
 };
 use crate::{
     clock, ports,
@@ -100,12 +100,12 @@ impl ApacheCluster {
 
     /// How many brokers the name server gives out for `topic`.
     pub(crate) fn serving(&self, topic: &str) -> Result<usize> {
-        name_server::serving(self.name_server, topic)
+        questions::serving(self.name_server, topic)
     }
 
     /// How many brokers the name server knows by their master.
     pub(crate) fn masters(&self) -> Result<usize> {
-        name_server::masters(self.name_server)
+        questions::masters(self.name_server)
     }
 
     /// Sends a signal to one of the processes.
@@ -234,7 +234,7 @@ impl ApacheCluster {
         self.wait("the name server", |cluster| Ok(TcpStream::connect(cluster.name_server).is_ok()))
     }
 
-    /// Until the name server gives out all that run.
+    /// Until the name server gives out all that run, and each of them can be asked how it does.
     fn wait_for_brokers(&mut self) -> Result<()> {
         self.wait("the brokers", |cluster| {
             let mut expected = 0;
@@ -249,7 +249,7 @@ impl ApacheCluster {
                 }
                 expected += usize::from(matches!(part, Part::Broker(_)));
                 // A name server may go on giving out a broker that has died.
-                if TcpStream::connect(address).is_err() {
+                if TcpStream::connect(address).is_err() || !questions::has_figures(address) {
                     return Ok(false);
                 }
             }
@@ -257,7 +257,7 @@ impl ApacheCluster {
                 usize::from(cluster.servers.get(&Part::Replica).is_some_and(|server| !server.is_dead));
             Ok(cluster.masters()? >= expected
                 && cluster.serving(cluster.layout.sign())? >= expected
-                && name_server::replicas(cluster.name_server)? >= replicas)
+                && questions::replicas(cluster.name_server)? >= replicas)
         })
     }
 

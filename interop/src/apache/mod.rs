@@ -3,7 +3,7 @@
 mod class_path;
 mod cluster;
 mod layout;
-mod name_server;
+mod questions;
 
 pub(crate) use class_path::{Apache, Jvm, class_path, java_version};
 pub(crate) use cluster::{ApacheCluster, Broker, CLUSTER, Part};

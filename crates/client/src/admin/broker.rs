@@ -35,7 +35,8 @@ impl Admin {
     /// The state of the broker at `address`, one of [`clusters`](Self::clusters) (GET_BROKER_RUNTIME_INFO).
     ///
     /// # Errors
-    /// The broker cannot be reached, or it refuses.
+    /// The broker cannot be reached, or it refuses. One that has just started may answer with `NoSuchElementException`:
+    /// it has no figures until its first sample, a second later (`StoreStatsService.getPutTps`).
     ///
     /// # Cancel safety
     /// Safe.
