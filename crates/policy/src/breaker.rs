@@ -232,7 +232,7 @@ impl<W: Word> Breaker<W> {
     /// 1 s, 2 s, 4 s .. 30 s, a fifth more or less.
     fn opened(&self, now: Time, packed: Packed) -> Packed {
         let rest = RESTS[usize::from(packed.step).min(RESTS.len() - 1)];
-        let mut chance = fastrand::Rng::with_seed(self.seed ^ now.since_start().as_nanos() as u64);
+        let mut chance = fastrand::Rng::with_seed(self.seed ^ now.nanos());
         let rest = rest * chance.u32(80..=120) / 100;
         Packed {
             phase: Phase::Open,

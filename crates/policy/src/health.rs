@@ -87,7 +87,7 @@ impl BrokerHealth {
     /// take.
     pub fn is_suspect(&self, now: Time) -> bool {
         let oldest = self.oldest.load(Relaxed);
-        oldest != u64::MAX && now.since(Time::from_start(Duration::from_nanos(oldest))) > self.patience()
+        oldest != u64::MAX && now.since(Time::from_nanos(oldest)) > self.patience()
     }
 
     /// How long a request may wait before the broker is suspected: 250 ms, longer for one that is always slow, and
@@ -99,17 +99,17 @@ impl BrokerHealth {
     /// Since when its oldest request waits, if one does.
     pub fn waits_since(&self) -> Option<Time> {
         let oldest = self.oldest.load(Relaxed);
-        (oldest != u64::MAX).then(|| Time::from_start(Duration::from_nanos(oldest)))
+        (oldest != u64::MAX).then(|| Time::from_nanos(oldest))
     }
 
     /// Whether it has answered a request that was sent at `time` or later.
     pub fn has_answered_since(&self, time: Time) -> bool {
-        Time::from_start(Duration::from_nanos(self.answered.load(Relaxed))) >= time
+        Time::from_nanos(self.answered.load(Relaxed)) >= time
     }
 
     /// Learns that it has answered a request that was sent at `sent`.
     pub fn observe_answer(&self, sent: Time) {
-        self.answered.store(sent.since_start().as_nanos() as u64, Relaxed);
+        self.answered.store(sent.nanos(), Relaxed);
     }
 
     /// The latency that 99 of 100 answers keep, as far as is known.
@@ -119,7 +119,7 @@ impl BrokerHealth {
 
     /// Tells when the oldest unanswered request was sent. Called by the owner of the connection.
     pub fn publish_oldest(&self, oldest: Option<Time>) {
-        let nanos = oldest.map_or(u64::MAX, |time| time.since_start().as_nanos() as u64);
+        let nanos = oldest.map_or(u64::MAX, Time::nanos);
         self.oldest.store(nanos, Relaxed);
     }
 
@@ -141,7 +141,7 @@ impl BrokerHealth {
         if !self.is_suspect(now) {
             return None;
         }
-        let since = Time::from_start(Duration::from_nanos(self.oldest.load(Relaxed)));
+        let since = Time::from_nanos(self.oldest.load(Relaxed));
         self.breaker.observe_suspicion(now, since)
     }
 

@@ -93,7 +93,7 @@ impl Rest {
     /// Learns from an attempt that took `latency`.
     pub fn update(&self, now: Time, ladder: &Ladder, latency: Duration, fault: Fault) {
         let rest = ladder.rest(if fault.isolate { ladder.isolated } else { latency });
-        let until = nanos(now + rest).saturating_add(1);
+        let until = (now + rest).nanos().saturating_add(1);
         self.latency.store(latency.as_nanos() as u64, Relaxed);
         self.unreachable.store(!fault.reachable, Relaxed);
         if ladder.overwrites {
@@ -107,12 +107,12 @@ impl Rest {
 
     /// Whether the broker may be used: it was never slow, or it has rested.
     pub fn is_available(&self, now: Time) -> bool {
-        self.available_at.load(Relaxed) <= nanos(now).saturating_add(1)
+        self.available_at.load(Relaxed) <= now.nanos().saturating_add(1)
     }
 
     /// When the broker may be used again; the start of the client when it may.
     pub fn until(&self) -> Time {
-        Time::from_start(Duration::from_nanos(self.available_at.load(Relaxed).saturating_sub(1)))
+        Time::from_nanos(self.available_at.load(Relaxed).saturating_sub(1))
     }
 
     /// Whether the last attempt reached the broker; true before the first.
@@ -135,10 +135,6 @@ impl Rest {
     pub(crate) fn rank(&self, now: Time) -> (bool, u64, u64) {
         (!self.is_available(now), self.latency.load(Relaxed), self.available_at.load(Relaxed))
     }
-}
-
-const fn nanos(time: Time) -> u64 {
-    time.since_start().as_nanos() as u64
 }
 
 #[cfg(test)]

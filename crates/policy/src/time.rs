@@ -22,6 +22,16 @@ impl Time {
         Self(if nanos > u64::MAX as u128 { u64::MAX } else { nanos as u64 })
     }
 
+    /// The point so many nanoseconds after the start.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// Nanoseconds after the start: what an atomic takes.
+    pub const fn nanos(self) -> u64 {
+        self.0
+    }
+
     /// How long after the start this is.
     pub const fn since_start(self) -> Duration {
         Duration::from_nanos(self.0)
