@@ -53,13 +53,15 @@ proptest! {
         send in send(),
         user in vec((any::<String>(), any::<String>()), 0..3),
         waits_for_store in any::<bool>(),
-        numbers in any::<(i32, i32, i64, i32, i32, i32)>(),
+        numbers in (number(), number(), any::<i64>(), number(), number(), number()),
+        same_queue in any::<bool>(),
         id in any::<([u8; 10], u32, u16)>(),
     ) {
         let Some(head) = SendHead::new(&send) else { return Ok(()) };
         let (user, unique_id) = (Properties::from_iter(user), UniqueId::new(id.0, id.1, id.2));
         let properties = SentProperties { user: &user, waits_for_store, unique_id };
         let (queue_id, sys_flag, born_timestamp, flag, opaque, flags) = numbers;
+        let queue_id = if same_queue { send.queue_id } else { queue_id };
         let mut filled = b"before".to_vec();
         let fill = SendFill { queue_id, sys_flag, born_timestamp, flag, properties };
         head.write(&fill, opaque, Flags(flags), 1_000, &mut filled);
@@ -149,6 +151,23 @@ proptest! {
         let read = batch::decode(out.into()).unwrap();
         let read: Vec<_> = read.into_iter().map(|entry| (entry.flag, entry.body, entry.properties)).collect();
         prop_assert_eq!(read, entries);
+    }
+
+    #[test]
+    fn a_sent_entry_is_the_entry_of_its_parts(
+        user in vec((property_text(), property_text()), 0..3),
+        waits_for_store in any::<bool>(),
+        id in any::<([u8; 10], u32, u16)>(),
+        flag in any::<i32>(),
+        body in bytes(100),
+    ) {
+        let (user, unique_id) = (Properties::from_iter(user), UniqueId::new(id.0, id.1, id.2));
+        let properties = SentProperties { user: &user, waits_for_store, unique_id };
+        let (mut text, mut parts, mut sent) = (String::new(), Vec::new(), Vec::new());
+        properties.encode_into(&mut text);
+        batch::encode_entry(flag, &body, &text, &mut parts);
+        batch::encode_sent_entry(flag, &body, &properties, &mut sent);
+        prop_assert_eq!(sent, parts);
     }
 
     #[test]
@@ -262,6 +281,11 @@ fn text() -> impl Strategy<Value = String> {
 
 fn ext_fields() -> impl Strategy<Value = ExtFields> {
     vec((text(), text()), 0..8).prop_map(ExtFields::from_iter)
+}
+
+/// Often one that is met often.
+fn number() -> impl Strategy<Value = i32> {
+    prop_oneof![0..3, any::<i32>()]
 }
 
 fn bytes(most: usize) -> impl Strategy<Value = Bytes> {

@@ -6,7 +6,7 @@ use maxq_protocol::{
     compression::{Compression, compress},
     message::{
         SentProperties, SysFlag, UniqueId,
-        batch::{self, encode_entry},
+        batch::{self, encode_sent_entry},
         property,
     },
 };
@@ -76,6 +76,7 @@ pub(super) struct Unfit {
 /// Checks a message, all but the name of its topic, and encodes it.
 ///
 /// `packed` is the body as it travels, if that was made already; see [`heavy`].
+#[inline(always)]
 pub(super) fn prepare(
     client: &SharedClient,
     producer: &Shared,
@@ -89,6 +90,7 @@ pub(super) fn prepare(
     }
 }
 
+#[inline(always)]
 fn one(
     client: &SharedClient,
     producer: &Shared,
@@ -115,13 +117,11 @@ fn whole_batch(
     born_timestamp: i64,
 ) -> Result<PreparedMessage, Unfit> {
     let mut body = Vec::with_capacity(messages.iter().map(encoded_len).sum());
-    let mut properties = String::new();
     for (n, message) in messages.iter_mut().enumerate() {
         match check_and_name(client, producer, message, born_timestamp) {
             Ok(unique_id) => {
-                properties.clear();
-                sent(message, unique_id).encode_into(&mut properties);
-                encode_entry(message.flag_value(), message.body(), &properties, &mut body);
+                let properties = sent(message, unique_id);
+                encode_sent_entry(message.flag_value(), message.body(), &properties, &mut body);
             }
             Err((kind, code, why)) => {
                 let why = format!("message {n} of the batch: {why}");

@@ -4,6 +4,7 @@
 
 use bytes::{Buf, Bytes};
 
+use super::SentProperties;
 use crate::{DecodeError, DecodeErrorKind as Kind};
 
 /// One message of a batch. Topic, queue, times and hosts are those of the request around it.
@@ -23,13 +24,28 @@ pub struct BatchEntry {
 /// bits; [`Properties::check`](super::Properties::check) refuses them before.
 pub fn encode_entry(flag: i32, body: &[u8], properties: &str, out: &mut Vec<u8>) {
     debug_assert!(properties.len() <= i16::MAX as usize, "the caller checks the properties");
-    out.extend_from_slice(&(encoded_len(body.len(), properties.len()) as u32).to_be_bytes());
-    out.extend_from_slice(&[0; 8]);
-    out.extend_from_slice(&flag.to_be_bytes());
-    out.extend_from_slice(&(body.len() as u32).to_be_bytes());
-    out.extend_from_slice(body);
-    out.extend_from_slice(&(properties.len() as u16).to_be_bytes());
+    encode_front(flag, body, properties.len(), out);
     out.extend_from_slice(properties.as_bytes());
+}
+
+/// As [`encode_entry`], for a message on its way.
+pub fn encode_sent_entry(flag: i32, body: &[u8], properties: &SentProperties<'_>, out: &mut Vec<u8>) {
+    let length = properties.encoded_len();
+    debug_assert!(length <= i16::MAX as usize, "the caller checks the properties");
+    encode_front(flag, body, length, out);
+    properties.write(out);
+}
+
+/// All of an entry before its properties.
+fn encode_front(flag: i32, body: &[u8], properties: usize, out: &mut Vec<u8>) {
+    let (size, length) = (encoded_len(body.len(), properties) as u32, body.len() as u32);
+    let mut front = [0; FRONT];
+    front[..4].copy_from_slice(&size.to_be_bytes());
+    front[12..16].copy_from_slice(&flag.to_be_bytes());
+    front[16..].copy_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(&front);
+    out.extend_from_slice(body);
+    out.extend_from_slice(&(properties as u16).to_be_bytes());
 }
 
 /// Bytes that an entry takes.
@@ -75,8 +91,10 @@ fn decode_entry(from: &mut Bytes) -> Result<BatchEntry, DecodeError> {
 /// What was being read when the properties of an entry end too early. Java fails there in another way than elsewhere.
 pub const CUT_PROPERTIES: &str = "properties of a batch entry";
 
-/// Size, magic, checksum, flag, body length, properties length.
-const FIXED: usize = 4 + 4 + 4 + 4 + 4 + 2;
+/// Size, magic, checksum, flag, body length.
+const FRONT: usize = 4 + 4 + 4 + 4 + 4;
+/// The same and the length of the properties.
+const FIXED: usize = FRONT + 2;
 
 #[cfg(test)]
 mod tests {

@@ -73,6 +73,16 @@ impl Properties {
         }
     }
 
+    /// Appends the bytes of the text form to `out`.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        for (name, value) in self.iter() {
+            out.extend_from_slice(name.as_bytes());
+            out.push(NAME_END as u8);
+            out.extend_from_slice(value.as_bytes());
+            out.push(VALUE_END as u8);
+        }
+    }
+
     /// Length of the text form in bytes.
     pub fn encoded_len(&self) -> usize {
         self.iter().map(|(name, value)| name.len() + value.len() + 2).sum()

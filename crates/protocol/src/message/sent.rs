@@ -18,31 +18,41 @@ pub struct SentProperties<'a> {
 impl SentProperties<'_> {
     /// Length of the text form in bytes.
     pub fn encoded_len(&self) -> usize {
-        let own = [(property::WAIT, self.wait().len()), (property::UNIQ_KEY, UniqueId::DIGITS)];
-        self.user.encoded_len() + own.iter().map(|(name, length)| name.len() + length + 2).sum::<usize>()
+        self.user.encoded_len() + self.before_id().len() + UniqueId::DIGITS + 1
     }
 
     /// Appends the text form to `out`.
     pub fn encode_into(&self, out: &mut String) {
         out.reserve(self.encoded_len());
         self.user.encode_into(out);
-        self.encode_wait_into(out);
-        out.push_str(property::UNIQ_KEY);
-        out.push('\u{1}');
+        out.push_str(self.before_id());
         out.push_str(&self.unique_id.to_text());
         out.push('\u{2}');
+    }
+
+    /// Appends the bytes of the text form to `out`.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        self.user.write(out);
+        out.extend_from_slice(self.before_id().as_bytes());
+        out.extend_from_slice(&self.unique_id.digits());
+        out.push(2);
     }
 
     /// Appends `WAIT` alone, which a batch has in its header while each of its messages has all in the body.
     pub fn encode_wait_into(&self, out: &mut String) {
         out.push_str(property::WAIT);
         out.push('\u{1}');
-        out.push_str(self.wait());
+        out.push_str(if self.waits_for_store { "true" } else { "false" });
         out.push('\u{2}');
     }
 
-    pub(crate) const fn wait(&self) -> &'static str {
-        if self.waits_for_store { "true" } else { "false" }
+    /// What stands between the user's properties and the digits of the id.
+    const fn before_id(&self) -> &'static str {
+        if self.waits_for_store {
+            "WAIT\u{1}true\u{2}UNIQ_KEY\u{1}"
+        } else {
+            "WAIT\u{1}false\u{2}UNIQ_KEY\u{1}"
+        }
     }
 }
 
@@ -59,6 +69,9 @@ mod tests {
             let mut text = String::new();
             sent.encode_into(&mut text);
             assert_eq!(text.len(), sent.encoded_len());
+            let mut bytes = Vec::new();
+            sent.write(&mut bytes);
+            assert_eq!(bytes, text.as_bytes());
             let wait = if waits_for_store { "true" } else { "false" };
             assert_eq!(
                 text,

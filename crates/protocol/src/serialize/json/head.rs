@@ -12,7 +12,7 @@ use super::{quick::Scan, write_inner};
 use crate::{
     ExtFields, Flags, HeaderEncoding,
     header::{SendMessage, SendMessageV2},
-    message::{SentProperties, property},
+    message::SentProperties,
     serialize::{Envelope, put_lengths, write_request_head},
 };
 
@@ -39,28 +39,47 @@ pub struct SendFill<'a> {
     pub properties: SentProperties<'a>,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Hole {
     at: Range<usize>,
     value: Value,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 enum Value {
-    #[default]
+    /// A number, and the one that the sample has.
+    Number(Number, i32),
+    BornTimestamp,
+    Properties,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Number {
     Flags,
     Opaque,
     QueueId,
     SysFlag,
-    BornTimestamp,
     Flag,
-    Properties,
+}
+
+impl Number {
+    const fn of(self, fill: &SendFill<'_>, opaque: i32, flags: Flags) -> i32 {
+        match self {
+            Self::Flags => flags.0,
+            Self::Opaque => opaque,
+            Self::QueueId => fill.queue_id,
+            Self::SysFlag => fill.sys_flag,
+            Self::Flag => fill.flag,
+        }
+    }
 }
 
 impl SendHead {
     /// The head of sends like `send`; `None` if a name in it is so unusual that each send is better written with care.
     pub fn new(send: &SendMessage<'_>) -> Option<Self> {
-        let sample = SendMessageV2(SendMessage { properties: "sample".into(), ..send.clone() });
+        // Numbers that nearly every send has.
+        let usual = SendMessage { sys_flag: 0, flag: 0, properties: "sample".into(), ..send.clone() };
+        let sample = SendMessageV2(usual);
         let envelope = Envelope { opaque: 1, flags: Flags::REQUEST, encoding: HeaderEncoding::Json };
         let mut text = Vec::new();
         write_request_head(&sample, &ExtFields::new(), envelope, 0, &mut text);
@@ -79,19 +98,27 @@ impl SendHead {
         out: &mut Vec<u8>,
     ) {
         let (start, mut known) = (out.len(), 0);
-        for hole in &self.holes {
+        let mut copy_to = |hole: &Hole, out: &mut Vec<u8>| {
             out.extend_from_slice(&self.text[known..hole.at.start]);
             known = hole.at.end;
+        };
+        for hole in &self.holes {
             match hole.value {
-                Value::Flags => super::write_int(flags.0, out),
-                Value::Opaque => super::write_int(opaque, out),
-                Value::QueueId => super::write_int(fill.queue_id, out),
-                Value::SysFlag => super::write_int(fill.sys_flag, out),
+                Value::Number(number, sample) => {
+                    let number = number.of(fill, opaque, flags);
+                    if number != sample {
+                        copy_to(hole, out);
+                        super::write_int(number, out);
+                    }
+                }
                 Value::BornTimestamp => {
+                    copy_to(hole, out);
                     out.extend_from_slice(itoa::Buffer::new().format(fill.born_timestamp).as_bytes());
                 }
-                Value::Flag => super::write_int(fill.flag, out),
-                Value::Properties => write_properties(&fill.properties, out),
+                Value::Properties => {
+                    copy_to(hole, out);
+                    write_properties(&fill.properties, out);
+                }
             }
         }
         out.extend_from_slice(&self.text[known..]);
@@ -108,18 +135,19 @@ fn holes(text: &str) -> Option<[Hole; 7]> {
         match key {
             "code" | "version" => drop(scan.int()?),
             "flag" | "opaque" => {
-                scan.int()?;
-                let value = if key == "flag" { Value::Flags } else { Value::Opaque };
+                let number = if key == "flag" { Number::Flags } else { Number::Opaque };
+                let value = Value::Number(number, scan.int()?);
                 holes.push(Hole { at: from..LENGTHS + scan.at, value });
             }
             "extFields" => scan.object(|scan, key| {
                 let from = LENGTHS + scan.at + 1;
-                scan.string()?;
+                let sample = scan.string()?;
+                let number = |number| Some(Value::Number(number, sample.parse().ok()?));
                 let value = match key {
-                    "e" => Value::QueueId,
-                    "f" => Value::SysFlag,
+                    "e" => number(Number::QueueId)?,
+                    "f" => number(Number::SysFlag)?,
                     "g" => Value::BornTimestamp,
-                    "h" => Value::Flag,
+                    "h" => number(Number::Flag)?,
                     "i" => Value::Properties,
                     _ => return Some(()),
                 };
@@ -143,16 +171,14 @@ fn write_properties(properties: &SentProperties<'_>, out: &mut Vec<u8>) {
         write_inner(value, out);
         out.extend_from_slice(VALUE_END);
     }
-    out.extend_from_slice(property::WAIT.as_bytes());
-    out.extend_from_slice(NAME_END);
-    out.extend_from_slice(properties.wait().as_bytes());
-    out.extend_from_slice(VALUE_END);
-    out.extend_from_slice(property::UNIQ_KEY.as_bytes());
-    out.extend_from_slice(NAME_END);
+    out.extend_from_slice(if properties.waits_for_store { WAITING } else { NOT_WAITING });
     out.extend_from_slice(&properties.unique_id.digits());
     out.extend_from_slice(VALUE_END);
 }
 
+/// What stands between the user's properties and the digits of the id.
+const WAITING: &[u8] = br"WAIT\u0001true\u0002UNIQ_KEY\u0001";
+const NOT_WAITING: &[u8] = br"WAIT\u0001false\u0002UNIQ_KEY\u0001";
 /// The separators, as JSON has them.
-const NAME_END: &[u8; 6] = b"\\u0001";
-const VALUE_END: &[u8; 6] = b"\\u0002";
+const NAME_END: &[u8; 6] = br"\u0001";
+const VALUE_END: &[u8; 6] = br"\u0002";
