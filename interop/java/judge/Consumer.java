@@ -3,7 +3,8 @@ package judge;
 import java.io.PrintStream;
 import java.util.Base64;
 import java.util.Collection;
-import java.util.List;
+import java.util.HashSet;
+import java.util.Set;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -90,13 +91,13 @@ final class Consumer {
                     consumer.seek(queue, 0);
                 }
             }
-            int count = 0;
-            while (count < request.number("count") && System.currentTimeMillis() < end) {
-                List<MessageExt> messages = consumer.poll(500);
-                for (MessageExt message : messages) {
+            // What was pulled before the seek comes again after it: each message counts once.
+            Set<String> places = new HashSet<>();
+            while (places.size() < request.number("count") && System.currentTimeMillis() < end) {
+                for (MessageExt message : consumer.poll(500)) {
+                    places.add(message.getBrokerName() + " " + message.getQueueId() + " " + message.getQueueOffset());
                     answers.println(json(message));
                 }
-                count += messages.size();
             }
         } finally {
             consumer.shutdown();
