@@ -8,3 +8,4 @@ mod questions;
 pub(crate) use class_path::{Apache, Jvm, class_path, java_version};
 pub(crate) use cluster::{ApacheCluster, Broker, CLUSTER, Part};
 pub(crate) use layout::{Layout, Oddity, Replication, USER};
+pub(crate) use questions::producers;

@@ -1,4 +1,4 @@
-//! What the launcher asks the servers before it calls a cluster ready.
+//! Questions to a server without any client: what the launcher asks before it calls a cluster ready, and who is online.
 
 use std::{
     io::{Read as _, Write as _},
@@ -9,10 +9,11 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use bytes::{Bytes, BytesMut};
 use maxq_protocol::{
-    FrameReader, RemotingCommand, Request, ResponseCode,
+    ExtFields, FrameReader, RemotingCommand, Request, RequestCode, ResponseCode,
     body::{ClusterInfo, TopicRouteData, from_json},
     header::{GetBrokerClusterInfo, GetBrokerRuntimeInfo, GetRouteInfo},
 };
+use serde_json::Value;
 
 /// How many brokers the name server knows by the address of their master.
 pub(super) fn masters(name_server: SocketAddr) -> Result<usize> {
@@ -42,12 +43,33 @@ pub(super) fn has_figures(broker: SocketAddr) -> bool {
     !ask(broker, &GetBrokerRuntimeInfo {}).is_err_and(|error| error.to_string().contains(NO_SAMPLE_YET))
 }
 
-/// One request on a connection of its own. The answer's body, unless its code tells of a failure.
+/// The producers of a group that a broker knows, each by its client id and language.
+pub(crate) fn producers(broker: SocketAddr, group: &str) -> Result<Vec<(String, String)>> {
+    let question = RemotingCommand {
+        code: RequestCode::GET_PRODUCER_CONNECTION_LIST.0,
+        ext: [("producerGroup", group)].into_iter().collect::<ExtFields>(),
+        ..RemotingCommand::request(&GetBrokerRuntimeInfo {})
+    };
+    let body = match ask_for(broker, &question) {
+        Err(error) if error.to_string().contains("not exist") => return Ok(Vec::new()),
+        body => body?,
+    };
+    let online: Value = from_json(&body)?;
+    let online = online["connectionSet"].as_array().with_context(|| format!("no connections in {online}"))?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(online.iter().map(|client| (text(&client["clientId"]), text(&client["language"]))).collect())
+}
+
 fn ask<R: Request>(server: SocketAddr, request: &R) -> Result<Bytes> {
+    ask_for(server, &RemotingCommand::request(request))
+}
+
+/// One request on a connection of its own. The answer's body, unless its code tells of a failure.
+fn ask_for(server: SocketAddr, question: &RemotingCommand) -> Result<Bytes> {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).context("cannot connect")?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut frame = Vec::new();
-    RemotingCommand::request(request).encode(&mut frame);
+    question.encode(&mut frame);
     stream.write_all(&frame)?;
     let mut buffer = BytesMut::new();
     loop {

@@ -1,9 +1,9 @@
 //! A master with a replica: what is told when one of them is gone.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
-use anyhow::{Context as _, Result};
-use maxq::{ErrorCode, Outcome, SendErrorKind, StoreStatus};
+use anyhow::{Context as _, Result, bail};
+use maxq::{ErrorCode, MessageQueue, Outcome, Producer, RetryPolicy, SendErrorKind, StoreStatus};
 
 use super::ground::{Ground, Told, until, watchful};
 use crate::{
@@ -72,17 +72,19 @@ pub(super) fn asynchronous(ground: &Ground<'_>) -> Result<()> {
     })
 }
 
-/// All three are stored, and the receipt says how well.
+/// All three are stored, and the receipt says how well. Who wants them confirmed gets a copy from the other broker.
 pub(super) fn synchronous(ground: &Ground<'_>) -> Result<()> {
     const TOPIC: &str = "interop-in-sync";
-    ground.on(&Layout::masters(1).replica(Replication::Synchronous), |cluster| {
+    ground.on(&Layout::masters(2).replica(Replication::Synchronous), |cluster| {
         let library = ground.library(cluster)?;
         library.ensure_topic(TOPIC, 2)?;
         let producer = library.producer()?;
+        let replicated = MessageQueue::new(TOPIC, "broker-0", 0);
         let mut told = Told::default();
         let mut send = || {
             let sample = told.next("in sync?");
-            let result = library.run(async { producer.send(message(TOPIC, &sample)).await });
+            let sending = producer.send(message(TOPIC, &sample)).to(replicated.clone());
+            let result = library.run(async { sending.await });
             told.note(&sample, &result);
             anyhow::Ok(result?.status())
         };
@@ -96,8 +98,45 @@ pub(super) fn synchronous(ground: &Ground<'_>) -> Result<()> {
         let expected =
             if ground.apache.is_4() { StoreStatus::NoReplica } else { StoreStatus::ReplicaTimeout };
         until("the master has noticed", || Ok(send()? == expected))?;
+        let copied = copied(&library, &producer, TOPIC, &mut told)?;
         cluster.restart(Part::Replica)?;
+        let send = || {
+            let sending = producer.send(message(TOPIC, &Sample::new("again"))).to(replicated.clone());
+            anyhow::Ok(library.run(async { sending.await })?.status())
+        };
         until("a new replica is in sync", || Ok(send()? == StoreStatus::Ok))?;
-        ground.reads(cluster, TOPIC, &told).map(drop)
+        told.note_stored(&Sample::new("again"));
+        let seen = ground.reads(cluster, TOPIC, &told)?;
+        let copies = seen.iter().filter(|message| message.body == copied.body);
+        let brokers: BTreeSet<_> = copies.map(|message| message.broker.as_str()).collect();
+        expect::that("brokers that have the copied message", brokers).is(&["broker-0", "broker-1"].into())
     })
+}
+
+/// A message that `broker-0` has stored without its replica, and `broker-1` as it should be.
+fn copied(library: &Library, producer: &Producer, topic: &str, told: &mut Told) -> Result<Sample> {
+    // Whose turn it is first, the client knows: after some messages both have had it.
+    for _ in 0..8 {
+        let sample = told.next("copied?");
+        let policy = RetryPolicy::default().retry_when_not_stored_ok(true);
+        let sending = producer.send(message(topic, &sample)).retry(policy);
+        let result = library.run(async { sending.await });
+        told.note(&sample, &result);
+        let receipt = result?;
+        expect::that("status with another broker to ask", receipt.status()).is(&StoreStatus::Ok)?;
+        let asked: Vec<_> = receipt.attempts().iter().map(|attempt| attempt.broker().to_owned()).collect();
+        match asked.as_slice() {
+            [one] => {
+                expect::that("the broker that confirmed at once", one.as_str()).is(&"broker-1")?;
+                expect::holds("no copy is announced", !receipt.maybe_duplicate())?;
+            }
+            several => {
+                expect::that("brokers that were asked", several.to_vec())
+                    .are(&["broker-0".to_owned(), "broker-1".to_owned()])?;
+                expect::holds("the receipt announces a copy", receipt.maybe_duplicate())?;
+                return Ok(sample);
+            }
+        }
+    }
+    bail!("broker-0 was never asked first")
 }

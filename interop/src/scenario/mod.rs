@@ -88,6 +88,7 @@ const LIBRARY: &[Scenario] = &[
     Scenario { name: "library: figures of a producer", play: library::stats },
     Scenario { name: "library: events of a client", play: library::events },
     Scenario { name: "library: a prewarmed first send", play: library::prewarm },
+    Scenario { name: "library: brokers know a client while it lives", play: library::presence },
     Scenario { name: "library: closing with messages under way", play: library::closing },
     Scenario { name: "library: wrong ports are explained", play: library::wrong_ports },
     Scenario { name: "library: a missing topic is explained", play: library::missing_topic },

@@ -50,7 +50,7 @@ pub(super) fn lookups(stage: &mut Stage<'_>) -> Result<()> {
     )
 }
 
-/// `produce --rate`, `bench` for a second, `doctor`.
+/// `produce --rate`, `bench` in every mode and both loops, `doctor`.
 pub(super) fn measures(stage: &mut Stage<'_>) -> Result<()> {
     const TOPIC: &str = "interop-measures";
     admin::create_topic(stage, TOPIC, 2)?;
@@ -66,17 +66,7 @@ pub(super) fn measures(stage: &mut Stage<'_>) -> Result<()> {
     )?;
     all_see(stage, TOPIC, &sent, Lookup::First)?;
 
-    let measured = maxq.printed(&["bench", "--warm-up", "200ms", "--duration", "1s", "--in-flight", "32"])?;
-    let count = |key: &str| measured[key].as_u64().with_context(|| format!("no {key} in {measured}"));
-    expect::that(&format!("failed and unknown of {measured}"), (count("failed")?, count("unknown")?))
-        .is(&(0, 0))?;
-    expect::holds(&format!("bench has sent something: {measured}"), count("acknowledged")? > 0)?;
-    let bench = maxq.printed(&["topic", "describe", "maxq-bench"])?;
-    let stored = bench["messages"].as_u64().unwrap_or(0);
-    expect::holds(
-        &format!("at least what bench counted is stored: {stored}"),
-        stored >= count("acknowledged")?,
-    )?;
+    bench(stage, &maxq)?;
 
     let examined = maxq.printed(&["doctor", TOPIC])?;
     expect::that(&format!("verdict of {examined}"), examined["verdict"].as_str()).is(&Some("well"))?;
@@ -87,6 +77,40 @@ pub(super) fn measures(stage: &mut Stage<'_>) -> Result<()> {
     let (name_server, expected) = (stage.name_server.clone(), sent.len() + stage.brokers.len());
     let stored = stage.judge()?.read(&name_server, TOPIC, expected)?;
     expect::that("messages with those of the doctor", stored.len()).is(&expected)
+}
+
+/// Each mode of `bench`; nothing fails, and what it counts is stored.
+fn bench(stage: &Stage<'_>, maxq: &Maxq) -> Result<()> {
+    let plot = stage.folder("plot")?.join("bench.svg");
+    let plot = plot.to_str().context("a folder of another name")?;
+    let ways: [&[&str]; 5] = [
+        &["--in-flight", "32"],
+        &["--rate", "500/s", "--plot", plot],
+        // Paced: of a flood, a broker throws away what its queue has no room for, and tells nobody.
+        &["--mode", "oneway", "--rate", "500/s"],
+        &["--mode", "batch", "--in-flight", "2", "--batch", "10"],
+        &["--mode", "blocking", "--in-flight", "2"],
+    ];
+    let mut sent = 0;
+    for way in ways {
+        let measured =
+            maxq.printed(&[&["bench", "--warm-up", "100ms", "--duration", "400ms"], way].concat())?;
+        let count = |key: &str| measured[key].as_u64().with_context(|| format!("no {key} in {measured}"));
+        let amiss = (count("failed")?, count("unknown")?);
+        expect::that(&format!("failed and unknown of {way:?}: {measured}"), amiss).is(&(0, 0))?;
+        let done = count("acknowledged")?;
+        expect::holds(&format!("bench {way:?} has sent something: {measured}"), done > 0)?;
+        sent += done;
+    }
+    let drawn = std::fs::read_to_string(plot).context("bench --plot wrote nothing")?;
+    expect::holds("the plot is a picture", drawn.contains("<svg") && drawn.contains("</svg>"))?;
+    // What is sent one way is stored a moment later.
+    let mut stored = 0;
+    let all = clock::wait_for(std::time::Duration::from_secs(10), || {
+        stored = maxq.printed(&["topic", "describe", "maxq-bench"])?["messages"].as_u64().unwrap_or(0);
+        Ok((stored >= sent).then_some(()))
+    })?;
+    expect::holds(&format!("of the {sent} that bench counted, {stored} are stored"), all.is_some())
 }
 
 /// Looks again for some seconds: a broker adds a message to its index a moment after it is stored.

@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     sync::mpsc,
     thread,
     time::Duration,
@@ -21,17 +21,25 @@ use crate::{
     stage::Stage,
 };
 
-/// A list of name servers of which one is dead, a connection string, and names that are mapped to addresses.
+/// A list of name servers of which one is dead, a connection string, names that are looked up, and one that is mapped to
+/// an address.
 pub(in crate::scenario) fn name_servers(stage: &mut Stage<'_>) -> Result<()> {
     const TOPIC: &str = "interop-name-servers";
     let live = stage.name_server.clone();
     let dead = format!("127.0.0.1:{}", ports::name_server()?);
+    let addresses: Vec<SocketAddr> = vec![dead.parse()?, live.parse()?];
     let mut sent = Vec::new();
     let mut receipts = Vec::new();
     let configs = [
         ClientConfig::new(format!("{dead},{live}")),
         ClientConfig::new(format!("{live};{dead}")),
         ClientConfig::from_url(&format!("rocketmq://{dead},{live}/?encoding=binary&instance=interop"))?,
+        // Names: as the operating system knows them, and one with two addresses, of which the first is dead.
+        ClientConfig::new(live.replace("127.0.0.1", "localhost")),
+        ClientConfig::new("name-server.test:9876").resolver(move |_: String, _: u16| {
+            let addresses = addresses.clone();
+            async move { Ok(addresses) }
+        }),
         ClientConfig::new("name-server.invalid:9876").map_address("name-server.invalid:9876", &live),
         ClientConfig::new(&live).map_to_name_server_host(),
         ClientConfig::new(&live)

@@ -54,7 +54,7 @@ pub(in crate::scenario) fn endings(stage: &mut Stage<'_>) -> Result<()> {
     })?);
     let called = numbered("with callback", 1);
     receipts.push(with_callback(&library, &producer, message(TOPIC, &called[0]))?);
-    let blocking = numbered("without async", 3);
+    let blocking = numbered("without async", 8);
     receipts.extend(without_async(&stage.name_server, TOPIC, &blocking)?);
     let hasty = Sample::new("does not wait for the store");
     let unwaited = message(TOPIC, &hasty).wait_for_store(false);
@@ -113,10 +113,27 @@ fn with_callback(library: &Library, producer: &maxq::Producer, message: Message)
     Ok(told.recv_timeout(PATIENCE).context("the callback was not called")??)
 }
 
+/// Waited for, one way, enqueued with a callback, in a batch: two of each. Receipts of all but those one way.
 fn without_async(name_server: &str, topic: &str, samples: &[Sample]) -> Result<Vec<SendReceipt>> {
     let producer = blocking::Producer::with(ClientConfig::new(name_server), library::producing())?;
-    let receipts = samples.iter().map(|sample| producer.send(message(topic, sample)).wait());
-    let receipts = receipts.collect::<Result<Vec<_>, _>>()?;
+    let mut pairs = samples.chunks(2).map(|two| two.iter().map(|sample| message(topic, sample)));
+    let mut two = || pairs.next().into_iter().flatten();
+    let mut receipts = two().map(|message| producer.send(message).wait()).collect::<Result<Vec<_>, _>>()?;
+    two().try_for_each(|message| producer.send(message).oneway().wait())?;
+    let (tell, told) = mpsc::channel();
+    for message in two() {
+        let tell = tell.clone();
+        producer.send(message).enqueue(move |result| drop(tell.send(result)))?;
+    }
+    receipts.extend(producer.send_batch(MessageBatch::new(two())?).wait()?);
+    let flushed = producer.flush(PATIENCE);
+    let rest = (flushed.refused, flushed.not_sent, flushed.pending);
+    expect::that("refused, not sent and pending of the flush", rest).is(&(0, 0, 0))?;
+    for _ in 0..2 {
+        receipts.push(told.recv_timeout(PATIENCE).context("the callback was not called")??);
+    }
+    let stats = producer.stats();
+    expect::that("acknowledged and handed over", (stats.acknowledged, stats.handed_over)).is(&(6, 2))?;
     let report = producer.close(Duration::from_secs(5));
     expect::that("refused, not sent and unknown at close", (report.refused, report.not_sent, report.unknown))
         .is(&(0, 0, 0))?;

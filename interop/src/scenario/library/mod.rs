@@ -10,6 +10,7 @@ mod discovery;
 mod endings;
 mod events;
 mod mistakes;
+mod presence;
 mod reading;
 mod rules;
 mod stats;
@@ -27,6 +28,7 @@ pub(super) use self::{
     endings::{binary_headers, endings},
     events::{events, prewarm},
     mistakes::{missing_topic, wrong_ports},
+    presence::presence,
     reading::reading,
     rules::rules,
     stats::stats,
