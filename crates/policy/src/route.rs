@@ -355,6 +355,16 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_static_topic_is_refused_and_not_misrouted() {
+        let mut data = route(&[("a", 4, 6)]);
+        data.topic_queue_mapping_by_broker = Some(Default::default());
+        assert!(publish(&data, Origin::Topic).is_ok(), "an empty mapping is none");
+        data.topic_queue_mapping_by_broker =
+            Some([("a".to_owned(), Default::default())].into_iter().collect());
+        assert_eq!(publish(&data, Origin::Topic), Err(NoQueues::StaticTopic));
+    }
+
+    #[test]
     fn an_order_configuration_decides_the_queues() {
         let mut data = route(&[("b0", 8, 6), ("b1", 8, 6)]);
         data.order_topic_conf = Some("b0:2;b1:1;;nonsense;b9:3".to_owned());

@@ -28,6 +28,30 @@ fn every_file_of_java_is_compared() {
     assert_eq!(names, ours);
 }
 
+/// A header type without a capture is one that nobody has compared with Apache's.
+#[test]
+fn every_header_type_is_captured() {
+    let words = |text: &str| -> BTreeSet<String> {
+        text.split(|c: char| !c.is_alphanumeric()).map(str::to_owned).collect()
+    };
+    let source = |path: &str| {
+        fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a source file")
+    };
+    let compared =
+        words(&["headers", "values"].map(|name| source(&format!("tests/golden/{name}.rs"))).concat());
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/header");
+    let files = fs::read_dir(folder).unwrap().map(|entry| fs::read_to_string(entry.unwrap().path()).unwrap());
+    // As they stand inside of `headers!`.
+    let types: BTreeSet<String> = files
+        .flat_map(|text| {
+            let declared = text.lines().filter_map(|line| line.strip_prefix("    struct "));
+            declared.filter_map(|rest| words(rest.split([':', ' ']).next()?).pop_last()).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(types.len() > 20, "{types:?}");
+    assert_eq!(types.difference(&compared).collect::<Vec<_>>(), Vec::<&String>::new());
+}
+
 #[test]
 fn we_write_what_java_writes_byte_for_byte() {
     let ours = values::files().into_iter().filter(|(name, _)| !is_in_this_build(name));
