@@ -47,12 +47,16 @@ pub(super) fn consumer(stage: &mut Stage<'_>) -> Result<()> {
     let producer = library.producer()?;
     let report = clock::wait_for(LIMIT, || {
         library.run(async { producer.send(Message::new(TOPIC, "to be consumed")).await })?;
-        Ok(process.tail().lines().find(|line| line.contains("Consume TPS: ")).map(str::to_owned))
+        // The first report may come before the first message, and a report is written piece by piece.
+        let took_some = |line: &&str| {
+            let is_whole = line.split_once("Consume Fail: ").is_some_and(|(_, count)| !count.is_empty());
+            is_whole && line.contains("Consume TPS: ") && !line.contains("Consume TPS: 0 ")
+        };
+        Ok(process.tail().lines().find(took_some).map(str::to_owned))
     })?;
     let said = process.tail();
-    let report = report.with_context(|| format!("Consumer reports nothing\n{said}"))?;
+    let report = report.with_context(|| format!("Consumer reports no message\n{said}"))?;
     expect::contains("Consumer", &report, &["Consume Fail: 0"])?;
-    expect::holds(&format!("Consumer has taken messages: {report}"), !report.contains("Consume TPS: 0 "))?;
     let judge = stage.judge()?;
     let mut latest = String::new();
     let done = clock::wait_for(LIMIT, || {
