@@ -8,4 +8,4 @@ mod questions;
 pub(crate) use class_path::{Apache, Jvm, class_path, java_version};
 pub(crate) use cluster::{ApacheCluster, Broker, CLUSTER, Part};
 pub(crate) use layout::{Layout, Oddity, Replication, USER};
-pub(crate) use questions::producers;
+pub(crate) use questions::ask_for;

@@ -1,4 +1,4 @@
-//! Questions to a server without any client: what the launcher asks before it calls a cluster ready, and who is online.
+//! Questions to a server without any client, such as the launcher asks before it calls a cluster ready.
 
 use std::{
     io::{Read as _, Write as _},
@@ -9,11 +9,10 @@ use std::{
 use anyhow::{Context as _, Result, bail};
 use bytes::{Bytes, BytesMut};
 use maxq_protocol::{
-    ExtFields, FrameReader, RemotingCommand, Request, RequestCode, ResponseCode,
+    FrameReader, RemotingCommand, Request, ResponseCode,
     body::{ClusterInfo, TopicRouteData, from_json},
     header::{GetBrokerClusterInfo, GetBrokerRuntimeInfo, GetRouteInfo},
 };
-use serde_json::Value;
 
 /// How many brokers the name server knows by the address of their master.
 pub(super) fn masters(name_server: SocketAddr) -> Result<usize> {
@@ -43,29 +42,12 @@ pub(super) fn has_figures(broker: SocketAddr) -> bool {
     !ask(broker, &GetBrokerRuntimeInfo {}).is_err_and(|error| error.to_string().contains(NO_SAMPLE_YET))
 }
 
-/// The producers of a group that a broker knows, each by its client id and language.
-pub(crate) fn producers(broker: SocketAddr, group: &str) -> Result<Vec<(String, String)>> {
-    let question = RemotingCommand {
-        code: RequestCode::GET_PRODUCER_CONNECTION_LIST.0,
-        ext: [("producerGroup", group)].into_iter().collect::<ExtFields>(),
-        ..RemotingCommand::request(&GetBrokerRuntimeInfo {})
-    };
-    let body = match ask_for(broker, &question) {
-        Err(error) if error.to_string().contains("not exist") => return Ok(Vec::new()),
-        body => body?,
-    };
-    let online: Value = from_json(&body)?;
-    let online = online["connectionSet"].as_array().with_context(|| format!("no connections in {online}"))?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    Ok(online.iter().map(|client| (text(&client["clientId"]), text(&client["language"]))).collect())
-}
-
 fn ask<R: Request>(server: SocketAddr, request: &R) -> Result<Bytes> {
     ask_for(server, &RemotingCommand::request(request))
 }
 
 /// One request on a connection of its own. The answer's body, unless its code tells of a failure.
-fn ask_for(server: SocketAddr, question: &RemotingCommand) -> Result<Bytes> {
+pub(crate) fn ask_for(server: SocketAddr, question: &RemotingCommand) -> Result<Bytes> {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).context("cannot connect")?;
     stream.set_read_timeout(Some(PATIENCE))?;
     let mut frame = Vec::new();
@@ -116,14 +98,11 @@ mod tests {
 
     #[test]
     fn a_broker_that_has_taken_no_sample_yet_is_not_ready() -> Result<()> {
-        let mut early = RemotingCommand::response(ResponseCode::SYSTEM_ERROR, 0);
-        early.remark =
-            Some("java.util.NoSuchElementException, java.base/java.util.LinkedList.getLast".into());
+        let failed =
+            |remark: &str| RemotingCommand::response(ResponseCode::SYSTEM_ERROR, 0).with_remark(remark);
+        let early = failed("java.util.NoSuchElementException, java.base/java.util.LinkedList.getLast");
         assert!(!has_figures(broker(early)?));
-
-        let mut keyless = RemotingCommand::response(ResponseCode::SYSTEM_ERROR, 0);
-        keyless.remark =
-            Some("org.apache.rocketmq.acl.common.AclException: No accessKey is configured".into());
+        let keyless = failed("org.apache.rocketmq.acl.common.AclException: No accessKey is configured");
         assert!(has_figures(broker(keyless)?));
         assert!(has_figures(broker(RemotingCommand::response(ResponseCode::SUCCESS, 0))?));
         Ok(())

@@ -18,6 +18,7 @@ use std::{path::PathBuf, thread};
 
 use anyhow::{Context as _, Result};
 
+pub(crate) use self::request::coded;
 use self::{
     compare::{Comparison, compare},
     play::play,

@@ -89,7 +89,7 @@ pub(super) fn plain(code: i32, fields: &[(&str, &str)]) -> RemotingCommand {
 }
 
 /// A request by the name of its code.
-pub(super) fn coded(code: RequestCode, fields: &[(&str, &str)]) -> RemotingCommand {
+pub(crate) fn coded(code: RequestCode, fields: &[(&str, &str)]) -> RemotingCommand {
     plain(code.0, fields)
 }
 

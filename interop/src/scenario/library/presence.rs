@@ -2,8 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use maxq::{Client, ClientConfig, Producer, ProducerConfig};
+use maxq_protocol::{RequestCode, body::from_json};
+use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
@@ -12,6 +14,7 @@ use crate::{
     message::Sample,
     scenario::readers::{Lookup, all_see},
     stage::Stage,
+    twins::coded,
 };
 
 /// Every master knows the group of a client that has sent to one of them. It is forgotten when the producer closes, when its
@@ -76,7 +79,7 @@ fn known_to(brokers: &[SocketAddr], expected: &[(String, String)]) -> Result<()>
     for broker in brokers {
         let mut latest = Vec::new();
         let seen = clock::wait_for(LIMIT, || {
-            latest = apache::producers(*broker, GROUP)?;
+            latest = producers(*broker)?;
             Ok((latest == expected).then_some(()))
         })?;
         if seen.is_none() {
@@ -84,6 +87,19 @@ fn known_to(brokers: &[SocketAddr], expected: &[(String, String)]) -> Result<()>
         }
     }
     Ok(())
+}
+
+/// The producers of the group that a broker knows, each by its client id and language.
+fn producers(broker: SocketAddr) -> Result<Vec<(String, String)>> {
+    let question = coded(RequestCode::GET_PRODUCER_CONNECTION_LIST, &[("producerGroup", GROUP)]);
+    let body = match apache::ask_for(broker, &question) {
+        Err(error) if error.to_string().contains("not exist") => return Ok(Vec::new()),
+        body => body?,
+    };
+    let online: Value = from_json(&body)?;
+    let online = online["connectionSet"].as_array().with_context(|| format!("no connections in {online}"))?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    Ok(online.iter().map(|client| (text(&client["clientId"]), text(&client["language"]))).collect())
 }
 
 const GROUP: &str = "interop-presence";
